@@ -1,0 +1,139 @@
+//! What an engine has to do to carry a store.
+
+mod sqlite;
+#[cfg(target_family = "wasm")]
+pub(crate) mod web;
+
+pub(crate) use sqlite::open;
+
+use crate::error::{ErrorCode, Result};
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
+use crate::sql::Connection;
+
+/// When an acknowledged write is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Acknowledged when committed in memory; kept within the sync interval. Natively the same as `Durable`.
+    Relaxed,
+    /// Acknowledged when the storage reports it kept. Survives a crash of the process.
+    #[default]
+    Durable,
+    /// Acknowledged when the storage reports it on the disk. Survives a loss of power.
+    Strict,
+}
+
+/// Where a store lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Storage {
+    /// In memory only, on purpose.
+    Memory,
+    /// A SQLite file.
+    File,
+    /// IndexedDB in a browser.
+    IndexedDb,
+}
+
+impl Storage {
+    /// Its name in JavaScript.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Storage::Memory => "memory",
+            Storage::File => "file",
+            Storage::IndexedDb => "indexeddb",
+        }
+    }
+}
+
+/// How the keeping of writes goes. Times are in milliseconds, and all is 0 or absent where nothing is kept.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct FlushState {
+    /// The size of the database.
+    pub size_bytes: u64,
+    /// What is committed in memory and not kept yet.
+    pub pending_bytes: u64,
+    /// Since when something is pending.
+    pub pending_since: Option<crate::model::Millis>,
+    /// When the last flush succeeded.
+    pub last_flush: Option<crate::model::Millis>,
+    /// Why the last flush failed, if it did.
+    pub last_error: Option<String>,
+    /// How much of the latest work a crash may cost at most.
+    pub loss_window_ms: Option<i64>,
+}
+
+/// Work to be done inside a transaction. It may be run again, so it touches nothing outside.
+pub type Job<'a> = dyn FnMut(&dyn Connection) -> Result<()> + 'a;
+
+/// A job that can be handed to another thread.
+#[cfg(not(target_family = "wasm"))]
+pub type OwnedJob = Box<dyn FnMut(&dyn Connection) -> Result<()> + Send>;
+/// A job that can be handed to another thread, where there are threads.
+#[cfg(target_family = "wasm")]
+pub type OwnedJob = Box<dyn FnMut(&dyn Connection) -> Result<()>>;
+
+/// An engine. All of its transactions are serializable; writers are one after another.
+pub trait Backend: MaybeSend + MaybeSync {
+    /// Where the store lives.
+    fn storage(&self) -> Storage;
+
+    /// Runs a job that reads, on this thread, seeing the last committed state.
+    ///
+    /// # Errors
+    /// What the job returns, or why it could not be run.
+    fn read_blocking(&self, job: &mut Job<'_>) -> Result<()>;
+
+    /// Runs a job in a write transaction on this thread, and commits it.
+    ///
+    /// # Errors
+    /// What the job returns; `UNSUPPORTED` where this thread cannot wait for the storage.
+    fn write_blocking(&self, job: &mut Job<'_>) -> Result<()>;
+
+    /// Runs a job that reads, seeing the last committed state.
+    fn read(&self, job: OwnedJob) -> BoxFuture<'_, Result<()>>;
+
+    /// Runs a job in a write transaction; resolves when it is as durable as asked.
+    fn write(&self, job: OwnedJob, durability: Option<Durability>) -> BoxFuture<'_, Result<()>>;
+
+    /// Begins an explicit transaction, when it is its turn.
+    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>>>;
+
+    /// Keeps all that is committed.
+    fn flush(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Waits for the open transaction, flushes and closes. Later calls are `CLOSED`.
+    fn close(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// The committed state as a SQLite file.
+    fn export(&self) -> BoxFuture<'_, Result<Vec<u8>>>;
+
+    /// Replaces the whole database by a SQLite file that is verified before.
+    fn import(&self, image: Vec<u8>) -> BoxFuture<'_, Result<()>>;
+
+    /// How the keeping of writes goes.
+    fn flush_state(&self) -> FlushState;
+}
+
+/// An explicit transaction: the writer, held until commit or rollback. Dropping it rolls back.
+pub trait Transaction: MaybeSend {
+    /// Runs a job inside.
+    ///
+    /// # Errors
+    /// What the job returns.
+    fn run(&mut self, job: &mut Job<'_>) -> Result<()>;
+
+    /// Commits; resolves when it is as durable as asked.
+    fn commit(self: Box<Self>, durability: Option<Durability>) -> BoxFuture<'static, Result<()>>;
+
+    /// Leaves nothing of it behind.
+    ///
+    /// # Errors
+    /// What the engine reports.
+    fn rollback(self: Box<Self>) -> Result<()>;
+}
+
+pub(crate) fn closed() -> crate::Error {
+    ErrorCode::Closed.error("the store is closed")
+}

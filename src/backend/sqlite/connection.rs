@@ -1,0 +1,175 @@
+//! A rusqlite connection as the seam that services see.
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Row, Value};
+use crate::sql::{Connection, Dialect};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use std::borrow::Cow;
+
+/// How many statements a connection keeps prepared.
+const STATEMENTS: usize = 200;
+
+/// One SQLite connection.
+pub(crate) struct SqliteConnection {
+    pub(crate) raw: rusqlite::Connection,
+}
+
+impl SqliteConnection {
+    /// Takes a connection and sets what holds on every one.
+    pub(crate) fn new(raw: rusqlite::Connection) -> Result<Self> {
+        raw.set_prepared_statement_cache_capacity(STATEMENTS);
+        let connection = SqliteConnection { raw };
+        connection.execute_script(super::PRAGMAS)?;
+        Ok(connection)
+    }
+
+    /// Runs `body` in a transaction begun with `begin`; what fails leaves nothing.
+    pub(crate) fn in_transaction(
+        &self,
+        begin: &str,
+        body: &mut dyn FnMut(&dyn Connection) -> Result<()>,
+    ) -> Result<()> {
+        self.execute(begin, &[])?;
+        let outcome = body(self).and_then(|()| self.execute("COMMIT", &[]).map(|_| ()));
+        if outcome.is_err() {
+            self.roll_back()?;
+        }
+        outcome
+    }
+
+    /// Leaves the open transaction, if SQLite has not done so by itself.
+    pub(crate) fn roll_back(&self) -> Result<()> {
+        if self.raw.is_autocommit() {
+            return Ok(());
+        }
+        self.execute("ROLLBACK", &[]).map(|_| ())
+    }
+}
+
+impl Connection for SqliteConnection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
+        bind(&mut statement, params)?;
+        let changed = statement.raw_execute().map_err(from_sqlite)?;
+        Ok(changed as u64)
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        each_row: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
+        bind(&mut statement, params)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(from_sqlite)? {
+            each_row(&SqliteRow(row))?;
+        }
+        Ok(())
+    }
+
+    fn execute_script(&self, sql: &str) -> Result<()> {
+        self.raw.execute_batch(sql).map_err(from_sqlite)
+    }
+
+    fn columns(&self, sql: &str) -> Result<Vec<String>> {
+        let refused = |reason: &str| Error::invalid("sql", reason);
+        let unreadable = |error: rusqlite::Error| refused(&error.to_string());
+        if !reads_only(sql) {
+            return Err(refused("expected one SELECT, WITH, VALUES or EXPLAIN"));
+        }
+        let mut batch = rusqlite::Batch::new(&self.raw, sql);
+        let statement = batch.next().map_err(unreadable)?.ok_or_else(|| refused("is empty"))?;
+        if !statement.readonly() {
+            return Err(refused("only reading statements are allowed"));
+        }
+        let columns = statement.column_names().into_iter().map(str::to_owned).collect();
+        drop(statement);
+        if batch.next().map_err(unreadable)?.is_some() {
+            return Err(refused("expected one statement"));
+        }
+        Ok(columns)
+    }
+}
+
+/// Whether a statement begins like a query. PRAGMA, ATTACH and BEGIN count as reading for SQLite, not for us.
+fn reads_only(sql: &str) -> bool {
+    let mut rest = sql.trim_start();
+    loop {
+        rest = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n').map_or("", |(_, after)| after)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map_or("", |(_, after)| after)
+        } else {
+            break;
+        }
+        .trim_start();
+    }
+    let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+    ["SELECT", "WITH", "VALUES", "EXPLAIN"].iter().any(|allowed| word.eq_ignore_ascii_case(allowed))
+}
+
+fn bind(statement: &mut rusqlite::Statement<'_>, params: &[Value<'_>]) -> Result<()> {
+    let expected = statement.parameter_count();
+    if expected != params.len() {
+        return Err(Error::invalid("params", format!("expected {expected}, got {}", params.len())));
+    }
+    for (at, param) in params.iter().enumerate() {
+        statement.raw_bind_parameter(at + 1, param).map_err(from_sqlite)?;
+    }
+    Ok(())
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Integer(integer) => ValueRef::Integer(*integer),
+            Value::Real(real) => ValueRef::Real(*real),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+struct SqliteRow<'a, 's>(&'a rusqlite::Row<'s>);
+
+impl Row for SqliteRow<'_, '_> {
+    fn get(&self, index: usize) -> Result<Value<'_>> {
+        Ok(match self.0.get_ref(index).map_err(from_sqlite)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(integer) => Value::Integer(integer),
+            ValueRef::Real(real) => Value::Real(real),
+            ValueRef::Text(text) => Value::Text(Cow::Borrowed(
+                std::str::from_utf8(text).map_err(|_| ErrorCode::Corrupt.error("stored text is not UTF-8"))?,
+            )),
+            ValueRef::Blob(bytes) => Value::Blob(Cow::Borrowed(bytes)),
+        })
+    }
+}
+
+/// A failure of SQLite by its meaning. SQLite's own messages name tables and columns, never values.
+pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode as Sqlite;
+    let code = match error.sqlite_error_code() {
+        Some(Sqlite::ConstraintViolation) => ErrorCode::Constraint,
+        Some(Sqlite::DiskFull | Sqlite::OutOfMemory) => ErrorCode::Quota,
+        Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => ErrorCode::Corrupt,
+        Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => ErrorCode::Timeout,
+        Some(Sqlite::CannotOpen | Sqlite::PermissionDenied | Sqlite::SystemIoFailure) => ErrorCode::Unavailable,
+        Some(Sqlite::TooBig) => ErrorCode::InvalidArgument,
+        Some(Sqlite::OperationInterrupted) => ErrorCode::Aborted,
+        _ => ErrorCode::Internal,
+    };
+    let message = match code {
+        ErrorCode::Constraint => format!("the database refused the change: {error}"),
+        _ => format!("SQLite: {error}"),
+    };
+    code.error(message).caused_by(error)
+}

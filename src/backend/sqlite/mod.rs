@@ -1,0 +1,25 @@
+//! SQLite, in wasm and natively: what both have in common, and the native engine.
+
+mod connection;
+#[cfg(not(target_family = "wasm"))]
+mod image;
+#[cfg(not(target_family = "wasm"))]
+mod native;
+#[cfg(not(target_family = "wasm"))]
+mod readers;
+#[cfg(not(target_family = "wasm"))]
+mod writer;
+
+pub(crate) use connection::SqliteConnection;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use native::open;
+
+#[cfg(target_family = "wasm")]
+pub(crate) use super::web::open;
+
+/// The pragmas that hold on every connection, whatever it is for.
+pub(crate) const PRAGMAS: &str = "
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA recursive_triggers = ON;
+";

@@ -1,0 +1,230 @@
+//! A SQLite file, or SQLite in memory, on a machine with threads.
+//!
+//! A file is in WAL mode: one writer and any number of readers, who never wait for each other. Blocking calls run on the
+//! caller's thread; asynchronous writes go to a thread that commits together what waits together.
+
+use super::readers::Readers;
+use super::writer::{Writer, WriterLock};
+use super::{SqliteConnection, connection::from_sqlite, image};
+use crate::backend::{Backend, Durability, FlushState, Job, OwnedJob, Storage, Transaction, closed};
+use crate::error::{ErrorCode, Result};
+use crate::platform::{BoxFuture, Clock};
+use crate::sql::{Connection, migrate};
+use crate::store::OpenRequest;
+use rusqlite::OpenFlags;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How long a connection waits for another process's lock.
+const BUSY_TIMEOUT_MS: u32 = 5_000;
+
+/// How to make another connection to one database.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    path: String,
+    storage: Storage,
+    durability: Durability,
+}
+
+impl Place {
+    /// A connection with the pragmas that hold on every one.
+    pub(super) fn connect(&self, read_only: bool) -> Result<SqliteConnection> {
+        let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
+        let mut flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if self.storage == Storage::Memory {
+            flags |= OpenFlags::SQLITE_OPEN_URI;
+        }
+        let raw = rusqlite::Connection::open_with_flags(&self.path, flags).map_err(from_sqlite)?;
+        raw.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into())).map_err(from_sqlite)?;
+        let connection = SqliteConnection::new(raw)?;
+        connection.execute_script(&format!("PRAGMA synchronous = {};", synchronous(self.durability)))?;
+        if read_only {
+            connection.execute_script("PRAGMA query_only = ON;")?;
+        }
+        Ok(connection)
+    }
+}
+
+fn synchronous(durability: Durability) -> &'static str {
+    if durability == Durability::Strict { "FULL" } else { "NORMAL" }
+}
+
+/// Opens what the URL names: `memory:`, `sqlite:PATH` or a path.
+pub(crate) async fn open(request: OpenRequest) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(Native::open(&request)?))
+}
+
+struct Native {
+    place: Place,
+    readers: Arc<Readers>,
+    writer: Writer,
+    lock: WriterLock,
+    closed: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Native {
+    fn open(request: &OpenRequest) -> Result<Self> {
+        let place = place(request)?;
+        let connection = place.connect(false)?;
+        if place.storage == Storage::File {
+            connection.execute_script("PRAGMA journal_mode = WAL;")?;
+        }
+        let now = request.clock.now();
+        connection.in_transaction("BEGIN IMMEDIATE", &mut |connection| migrate(connection, now))?;
+        let lock = WriterLock::new(connection);
+        Ok(Native {
+            readers: Arc::new(Readers::new(place.clone())),
+            writer: Writer::start(lock.clone(), place.durability)?,
+            place,
+            lock,
+            closed: Arc::default(),
+            clock: request.clock.clone(),
+        })
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+}
+
+fn place(request: &OpenRequest) -> Result<Place> {
+    let durability = request.durability;
+    let url = request.url.as_str();
+    if url == "memory:" {
+        // A name of its own for every store, shared by that store's connections.
+        static STORES: AtomicU64 = AtomicU64::new(0);
+        let number = STORES.fetch_add(1, Ordering::Relaxed);
+        return Ok(Place { path: format!("file:/swarmstore-{number}?vfs=memdb"), storage: Storage::Memory, durability });
+    }
+    let path = url.strip_prefix("sqlite:").unwrap_or(url);
+    let scheme = path.split_once(':').map(|(scheme, _)| scheme);
+    if path.is_empty() || path.contains('\0') {
+        return Err(crate::Error::invalid("url", "expected memory:, sqlite:PATH or a path"));
+    }
+    if matches!(scheme, Some("indexeddb" | "json" | "postgres" | "postgresql")) {
+        return Err(ErrorCode::Unsupported.error(format!("{}: is no backend that this build has", scheme.unwrap_or(""))));
+    }
+    Ok(Place { path: path.to_owned(), storage: Storage::File, durability })
+}
+
+impl Backend for Native {
+    fn storage(&self) -> Storage {
+        self.place.storage
+    }
+
+    fn read_blocking(&self, job: &mut Job<'_>) -> Result<()> {
+        self.check_open()?;
+        self.readers.run(job)
+    }
+
+    fn write_blocking(&self, job: &mut Job<'_>) -> Result<()> {
+        let writer = self.lock.lock_blocking();
+        self.check_open()?;
+        writer.in_transaction("BEGIN IMMEDIATE", job)
+    }
+
+    fn read(&self, job: OwnedJob) -> BoxFuture<'_, Result<()>> {
+        let answer = self.check_open().map(|()| self.readers.clone().submit(job));
+        Box::pin(async move { answer?.await })
+    }
+
+    fn write(&self, job: OwnedJob, durability: Option<Durability>) -> BoxFuture<'_, Result<()>> {
+        let answer = self.check_open().map(|()| self.writer.submit(job, durability));
+        Box::pin(async move { answer?.await })
+    }
+
+    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
+        Box::pin(async move {
+            let writer = self.lock.lock().await;
+            self.check_open()?;
+            writer.execute("BEGIN IMMEDIATE", &[])?;
+            Ok(Box::new(Open { writer, ended: false }) as Box<dyn Transaction>)
+        })
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let writer = self.lock.lock().await;
+            self.check_open()?;
+            match self.place.storage {
+                Storage::File => writer.execute_script("PRAGMA wal_checkpoint(PASSIVE);"),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let writer = self.lock.lock().await;
+            if self.closed.swap(true, Ordering::AcqRel) {
+                return Ok(());
+            }
+            self.readers.close();
+            match self.place.storage {
+                // Leaves one file: what is in the log is moved into it.
+                Storage::File => writer.execute_script("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;"),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn export(&self) -> BoxFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move {
+            let mut writer = self.lock.lock().await;
+            self.check_open()?;
+            image::export(&mut writer)
+        })
+    }
+
+    fn import(&self, file: Vec<u8>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let staged = image::stage(&file, self.clock.now())?;
+            let mut writer = self.lock.lock().await;
+            self.check_open()?;
+            image::swap_in(&staged, &mut writer)
+        })
+    }
+
+    fn flush_state(&self) -> FlushState {
+        let mut size = 0;
+        let _ = self.read_blocking(&mut |connection| {
+            size = connection.integer("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", &[])?;
+            Ok(())
+        });
+        FlushState { size_bytes: u64::try_from(size).unwrap_or(0), ..FlushState::default() }
+    }
+}
+
+/// An explicit transaction on the writer's connection.
+struct Open {
+    writer: super::writer::WriterGuard,
+    ended: bool,
+}
+
+impl Transaction for Open {
+    fn run(&mut self, job: &mut Job<'_>) -> Result<()> {
+        job(&*self.writer)
+    }
+
+    fn commit(mut self: Box<Self>, _durability: Option<Durability>) -> BoxFuture<'static, Result<()>> {
+        let committed = self.writer.execute("COMMIT", &[]).map(|_| ());
+        self.ended = committed.is_ok();
+        drop(self);
+        Box::pin(std::future::ready(committed))
+    }
+
+    fn rollback(mut self: Box<Self>) -> Result<()> {
+        self.ended = true;
+        self.writer.roll_back()
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Nobody is left to tell; the next BEGIN on this connection would report what is wrong with it.
+            let _ = self.writer.roll_back();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Pure data: one noun per file. Knows nobody but the errors.
+
+mod agent;
+mod event;
+mod field;
+mod id;
+pub(crate) mod json;
+mod patch;
+mod record;
+mod task;
+mod time;
+mod value;
+
+pub use agent::{Agent, AgentPatch, AgentStatus, NewAgent};
+pub use event::{Event, Expected, NewEvent, Stream};
+pub use field::{Field, Argument, Answer, Kind, Scalar};
+pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};
+pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
+pub use patch::Patch;
+pub(crate) use field::write_value;
+pub(crate) use record::{camel, given, is_camel_of};
+pub use record::{Mutable, Record, Row};
+pub use task::{
+    Backoff, BackoffKind, Claim, NewTask, OnConflict, OnDependencyFailure, Priority, Task, TaskError, TaskPatch,
+    TaskStatus, TrustOperation,
+};
+pub use time::Millis;
+pub use value::Value;

@@ -1,0 +1,180 @@
+//! The eleven operations that every mutable record has.
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::model::{Mutable, Record};
+use crate::sql::{Entity, Query, repository};
+use std::marker::PhantomData;
+
+/// What is particular to one kind of record when it is written.
+pub(crate) trait Rules: Entity + Mutable {
+    /// Inserts a new record.
+    fn create(cx: &Context<'_>, new: Self::New) -> Result<Self>;
+
+    /// Carries out a patch on the record that is stored; gives the record and the places of the changed fields.
+    fn change(cx: &Context<'_>, current: Self, patch: Self::Patch) -> Result<(Self, Vec<usize>)>;
+
+    /// The record that replaces the stored one: what is the caller's comes from `new`, the rest stays.
+    fn replace(cx: &Context<'_>, current: Self, new: Self::New) -> Result<Self>;
+
+    /// The id that the caller gave, if any.
+    fn given_id(new: &Self::New) -> Option<&str>;
+
+    /// What has to be done before the record with this id is deleted.
+    fn before_delete(cx: &Context<'_>, id: &str) -> Result<()>;
+}
+
+/// The records of one table, inside a transaction.
+pub struct Collection<'a, E> {
+    pub(super) cx: &'a Context<'a>,
+    record: PhantomData<fn() -> E>,
+}
+
+#[allow(private_bounds)] // the rules are ours alone to implement
+impl<'a, E: Rules> Collection<'a, E> {
+    pub(super) fn new(cx: &'a Context<'a>) -> Self {
+        Collection { cx, record: PhantomData }
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// `CONFLICT` when its id or another unique value is taken, `INVALID_ARGUMENT` when a field is refused,
+    /// `CONSTRAINT` when it refers to what is not there.
+    pub fn add(&self, new: E::New) -> Result<E> {
+        E::create(self.cx, new)
+    }
+
+    /// The record with this id, if there is one.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub fn get(&self, id: impl AsRef<str>) -> Result<Option<E>> {
+        repository::get(self.cx.connection, id.as_ref())
+    }
+
+    /// Changes some fields.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `CONFLICT` when a unique value is taken or the change is not allowed now; `INVALID_ARGUMENT`.
+    pub fn update(&self, id: impl AsRef<str>, patch: E::Patch) -> Result<E> {
+        let current = self.current(id.as_ref())?;
+        self.change(current, patch)
+    }
+
+    /// Changes some fields if the record still has this version.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update); `CONFLICT` with the actual version when another change came first.
+    pub fn update_if_version(&self, id: impl AsRef<str>, version: i64, patch: E::Patch) -> Result<E> {
+        let mut current = self.current(id.as_ref())?;
+        let actual = *current.stamp().2;
+        if actual != version {
+            let message = format!("{} {} has version {actual}, not {version}", E::TABLE, id.as_ref());
+            return Err(Error::conflict(E::TABLE, id.as_ref(), message).with_actual(actual));
+        }
+        self.change(current, patch)
+    }
+
+    /// Deletes a record; `false` when it was not there.
+    ///
+    /// # Errors
+    /// `CONFLICT` when something still needs it.
+    pub fn delete(&self, id: impl AsRef<str>) -> Result<bool> {
+        E::before_delete(self.cx, id.as_ref())?;
+        repository::delete::<E>(self.cx.connection, id.as_ref())
+    }
+
+    /// The records that the query asks for; the first 100 in the order of their ids by default.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when `after` names no record.
+    pub fn list(&self, query: &Query<E>) -> Result<Vec<E>> {
+        repository::list(self.cx.connection, query)
+    }
+
+    /// How many records the query's filter leaves.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub fn count(&self, query: &Query<E>) -> Result<i64> {
+        repository::count(self.cx.connection, query)
+    }
+
+    /// Adds a record, or replaces all that is the caller's of the one with this id.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), except that an existing id is no conflict.
+    pub fn put(&self, new: E::New) -> Result<E> {
+        let current = match E::given_id(&new) {
+            Some(id) => repository::get::<E, E>(self.cx.connection, id)?,
+            None => None,
+        };
+        let Some(current) = current else { return self.add(new) };
+        let replaced = E::replace(self.cx, current, new)?;
+        let everything: Vec<usize> = (1..E::FIELDS.len()).collect();
+        self.store(replaced, everything)
+    }
+
+    /// Adds several records, all or none.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), with the index of the row that failed.
+    pub fn add_many(&self, rows: impl IntoIterator<Item = E::New>) -> Result<Vec<E>> {
+        self.each(rows, |row| self.add(row))
+    }
+
+    /// Puts several records, all or none.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put), with the index of the row that failed.
+    pub fn put_many(&self, rows: impl IntoIterator<Item = E::New>) -> Result<Vec<E>> {
+        self.each(rows, |row| self.put(row))
+    }
+
+    /// Changes several records, all or none.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update), with the index of the row that failed.
+    pub fn update_many<I: AsRef<str>>(&self, rows: impl IntoIterator<Item = (I, E::Patch)>) -> Result<Vec<E>> {
+        self.each(rows, |(id, patch)| self.update(id, patch))
+    }
+
+    /// Deletes several records, all or none, skipping those that are not there; gives how many were.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete), with the index of the row that failed.
+    pub fn delete_many<I: AsRef<str>>(&self, ids: impl IntoIterator<Item = I>) -> Result<u64> {
+        let deleted = self.each(ids, |id| self.delete(id))?;
+        Ok(deleted.into_iter().map(u64::from).sum())
+    }
+
+    fn each<T, R>(&self, rows: impl IntoIterator<Item = T>, run: impl Fn(T) -> Result<R>) -> Result<Vec<R>> {
+        let all = || rows.into_iter().enumerate().map(|(at, row)| run(row).map_err(|error| error.at_index(at))).collect();
+        self.cx.atomically(all)
+    }
+
+    fn current(&self, id: &str) -> Result<E> {
+        repository::get(self.cx.connection, id)?.ok_or_else(|| Error::not_found(E::TABLE, id))
+    }
+
+    fn change(&self, current: E, patch: E::Patch) -> Result<E> {
+        let (changed, places) = E::change(self.cx, current, patch)?;
+        self.store(changed, places)
+    }
+
+    /// Writes the fields at these places with a new version.
+    fn store(&self, mut record: E, mut places: Vec<usize>) -> Result<E> {
+        let now = self.cx.now();
+        let (_, updated_at, version) = record.stamp();
+        *updated_at = now;
+        *version += 1;
+        self.cx.check(&record)?;
+        places.extend(<E as Record>::position("updated_at"));
+        places.extend(<E as Record>::position("version"));
+        places.sort_unstable();
+        places.dedup();
+        repository::update(self.cx.connection, &record, &places)?;
+        Ok(record)
+    }
+}

@@ -1,0 +1,88 @@
+//! Bringing a database to the version of this code.
+
+use super::{Connection, Value, schema};
+use crate::error::{ErrorCode, Result};
+use crate::model::Millis;
+
+/// The schema version that this code writes.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+struct Migration {
+    name: &'static str,
+    up: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[Migration { name: "agents, tasks and events", up: schema::V1 }];
+
+const CREATE: &str = "
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version    INTEGER NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    checksum   TEXT    NOT NULL,
+    applied_at INTEGER NOT NULL
+)";
+
+/// The newest migration that was applied; 0 for an empty database.
+///
+/// # Errors
+/// What the database reports.
+pub fn schema_version(connection: &dyn Connection) -> Result<i64> {
+    let exists = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
+    if connection.integer(exists, &[])? == 0 {
+        return Ok(0);
+    }
+    connection.integer("SELECT MAX(version) FROM schema_migrations", &[])
+}
+
+/// Applies the migrations that are missing, in the transaction that is open.
+///
+/// # Errors
+/// `MIGRATION` when the database is newer than this code, or was made with another text of a migration.
+pub fn migrate(connection: &dyn Connection, now: Millis) -> Result<()> {
+    let version = schema_version(connection)?;
+    if version > SCHEMA_VERSION {
+        return Err(ErrorCode::Migration.error(format!(
+            "the database has schema version {version}; this version of swarmstore knows up to {SCHEMA_VERSION}"
+        )));
+    }
+    if version == 0 {
+        connection.execute_script(CREATE)?;
+    }
+    for (number, migration) in (1..).zip(MIGRATIONS) {
+        if number <= version {
+            verify(connection, number, migration)?;
+        } else {
+            connection.execute_script(migration.up)?;
+            connection.execute(
+                "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+                &[
+                    Value::Integer(number),
+                    Value::text(migration.name),
+                    Value::Text(checksum(migration.up).into()),
+                    Value::Integer(now.0),
+                ],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn verify(connection: &dyn Connection, number: i64, migration: &Migration) -> Result<()> {
+    let applied = connection.texts("SELECT checksum FROM schema_migrations WHERE version = ?1", &[Value::Integer(number)])?;
+    if applied.first() == Some(&checksum(migration.up)) {
+        Ok(())
+    } else {
+        Err(ErrorCode::Migration.error(format!(
+            "migration {number} ({}) was applied with another text than this version of swarmstore has",
+            migration.name
+        )))
+    }
+}
+
+/// FNV-1a over 64 bits: enough to notice an edited text.
+fn checksum(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}

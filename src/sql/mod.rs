@@ -1,0 +1,16 @@
+//! SQL, written once: the connection that services see, the schema, and what every table can do.
+
+mod connection;
+mod dialect;
+mod entity;
+mod migrate;
+mod query;
+pub(crate) mod repository;
+mod schema;
+
+pub use crate::model::{Row, Value};
+pub use connection::Connection;
+pub use dialect::Dialect;
+pub use entity::{Entity, Statements};
+pub use migrate::{SCHEMA_VERSION, migrate, schema_version};
+pub use query::{Order, Query};

@@ -1,0 +1,225 @@
+//! What every table can do: insert, get, list, count, change, delete, by the fields of its record.
+
+use super::{Connection, Entity, Order, Query, Row, Value};
+use crate::error::{Error, Result};
+use crate::model::{Field, write_value};
+use std::fmt::Write as _;
+
+/// What a row can be read as: the record itself, or its JSON text for a caller that wants no struct.
+pub(crate) trait FromRow<E: Entity>: Sized {
+    fn from_row(row: &dyn Row) -> Result<Self>;
+}
+
+impl<E: Entity> FromRow<E> for E {
+    fn from_row(row: &dyn Row) -> Result<Self> {
+        E::read(row)
+    }
+}
+
+/// A row as JSON text, stored JSON spliced in unparsed.
+pub(crate) struct RowText(pub(crate) String);
+
+impl<E: Entity> FromRow<E> for RowText {
+    fn from_row(row: &dyn Row) -> Result<Self> {
+        let mut out = String::with_capacity(1024);
+        write_row::<E>(row, &mut out)?;
+        Ok(RowText(out))
+    }
+}
+
+/// Appends a row as a JSON object.
+pub(crate) fn write_row<E: Entity>(row: &dyn Row, out: &mut String) -> Result<()> {
+    let keys = &E::statements().json_keys;
+    out.push('{');
+    let mut first = true;
+    for (index, field) in E::FIELDS.iter().enumerate() {
+        let value = row.get(index)?;
+        if field.optional && value == Value::Null {
+            continue;
+        }
+        if !std::mem::take(&mut first) {
+            out.push(',');
+        }
+        out.push_str(&keys[index]);
+        write_value(field.kind, &value, out);
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// Inserts; `false` when the id or another unique value is taken.
+pub(crate) fn insert<E: Entity>(connection: &dyn Connection, record: &E) -> Result<bool> {
+    let values: Vec<_> = E::FIELDS
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| E::is_stored(field.name))
+        .map(|(index, _)| record.value(index))
+        .collect();
+    Ok(connection.execute(&E::statements().insert, &values)? == 1)
+}
+
+/// Reads one by id.
+pub(crate) fn get<E: Entity, T: FromRow<E>>(connection: &dyn Connection, id: &str) -> Result<Option<T>> {
+    let mut found = None;
+    connection.query(&E::statements().get, &[Value::text(id)], &mut |row| {
+        found = Some(T::from_row(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Whether there is a record with this id.
+pub(crate) fn exists<E: Entity>(connection: &dyn Connection, id: &str) -> Result<bool> {
+    let sql = format!("SELECT COUNT(*) FROM {} WHERE id = ?1", E::TABLE);
+    Ok(connection.integer(&sql, &[Value::text(id)])? > 0)
+}
+
+/// Sets the fields at these places to the record's values.
+pub(crate) fn update<E: Entity>(connection: &dyn Connection, record: &E, places: &[usize]) -> Result<()> {
+    let mut sql = format!("UPDATE {} SET ", E::TABLE);
+    let mut values = vec![Value::text(record.id())];
+    for &place in places {
+        let field = &E::FIELDS[place];
+        if E::is_stored(field.name) {
+            let separator = if values.len() == 1 { "" } else { ", " };
+            values.push(record.value(place));
+            let _ = write!(sql, "{separator}{} = ?{}", field.name, values.len());
+        }
+    }
+    sql.push_str(" WHERE id = ?1");
+    match connection.execute(&sql, &values)? {
+        1 => Ok(()),
+        _ => Err(Error::not_found(E::TABLE, record.id())),
+    }
+}
+
+/// Deletes one by id; `false` when it was not there.
+pub(crate) fn delete<E: Entity>(connection: &dyn Connection, id: &str) -> Result<bool> {
+    Ok(connection.execute(&E::statements().delete, &[Value::text(id)])? > 0)
+}
+
+/// Calls `each` with the rows that the query asks for, in its order.
+pub(crate) fn select<E: Entity>(
+    connection: &dyn Connection,
+    query: &Query<E>,
+    each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+) -> Result<()> {
+    let mut sql = E::statements().select.clone();
+    let mut values = Vec::new();
+    let mut conditions = conditions::<E>(query, &mut values);
+    let order = total_order::<E>(query);
+    if let Some(after) = &query.after {
+        conditions.extend(after_row::<E>(connection, &order, after, &mut values)?);
+    }
+    push_conditions(&mut sql, &conditions);
+    sql.push_str(" ORDER BY ");
+    for (at, (field, order)) in order.iter().enumerate() {
+        let separator = if at == 0 { "" } else { ", " };
+        let direction = if *order == Order::Descending { " DESC" } else { "" };
+        let _ = write!(sql, "{separator}{}{direction}", field.name);
+    }
+    if query.limit.is_some() || query.offset > 0 {
+        values.push(Value::Integer(query.limit.unwrap_or(-1)));
+        let _ = write!(sql, " LIMIT ?{}", values.len());
+    }
+    if query.offset > 0 {
+        values.push(Value::Integer(query.offset));
+        let _ = write!(sql, " OFFSET ?{}", values.len());
+    }
+    connection.query(&sql, &values, each)
+}
+
+/// Reads the rows that the query asks for.
+pub(crate) fn list<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> Result<Vec<E>> {
+    let mut found = Vec::new();
+    select(connection, query, &mut |row| {
+        found.push(E::read(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// How many records the query's filter leaves, whatever its page.
+pub(crate) fn count<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> Result<i64> {
+    let mut sql = format!("SELECT COUNT(*) FROM {}", E::TABLE);
+    let mut values = Vec::new();
+    let conditions = conditions::<E>(query, &mut values);
+    push_conditions(&mut sql, &conditions);
+    connection.integer(&sql, &values)
+}
+
+fn push_conditions(sql: &mut String, conditions: &[String]) {
+    if !conditions.is_empty() {
+        let _ = write!(sql, " WHERE {}", conditions.join(" AND "));
+    }
+}
+
+fn conditions<'q, E: Entity>(query: &'q Query<E>, values: &mut Vec<Value<'q>>) -> Vec<String> {
+    query
+        .filters
+        .iter()
+        .map(|(field, value)| {
+            let column = expression::<E>(field);
+            if *value == Value::Null {
+                return format!("{column} IS NULL");
+            }
+            values.push(value.clone());
+            format!("{column} = ?{}", values.len())
+        })
+        .collect()
+}
+
+/// What a field is in a condition.
+fn expression<E: Entity>(field: &Field) -> &'static str {
+    E::DERIVED
+        .iter()
+        .find(|(name, _)| *name == field.name)
+        .map_or_else(|| E::FIELDS.iter().find(|own| own.name == field.name).map_or("", |own| own.name), |(_, sql)| sql)
+}
+
+/// The query's order with the id as the last key, in the direction of the key before it.
+fn total_order<E: Entity>(query: &Query<E>) -> Vec<(&'static Field, Order)> {
+    let mut order = query.order.clone();
+    if order.iter().all(|(field, _)| field.name != "id") {
+        let id = E::FIELDS.iter().find(|field| field.name == "id");
+        order.extend(id.map(|id| (id, Order::Ascending)));
+    }
+    order
+}
+
+/// The condition for what follows a row under an order: `a > x OR (a = x AND (b > y OR …))`, NULL being smaller than all.
+fn after_row<E: Entity>(
+    connection: &dyn Connection,
+    order: &[(&'static Field, Order)],
+    id: &str,
+    values: &mut Vec<Value<'_>>,
+) -> Result<Option<String>> {
+    let mut keys: Option<Vec<Value<'static>>> = None;
+    let columns: Vec<_> = order.iter().map(|(field, _)| expression::<E>(field)).collect();
+    let sql = format!("SELECT {} FROM {} WHERE id = ?1", columns.join(", "), E::TABLE);
+    connection.query(&sql, &[Value::text(id)], &mut |row| {
+        keys = Some((0..order.len()).map(|at| Ok(row.get(at)?.into_owned())).collect::<Result<_>>()?);
+        Ok(())
+    })?;
+    let Some(keys) = keys else {
+        return Err(Error::invalid("after", "is not the id of a record that is there"));
+    };
+    let mut condition = String::new();
+    for ((key, column), (_, order)) in keys.into_iter().zip(columns).zip(order).rev() {
+        let (beyond, same) = match (&key, order) {
+            (Value::Null, Order::Ascending) => (format!("{column} IS NOT NULL"), format!("{column} IS NULL")),
+            (Value::Null, Order::Descending) => ("1 = 0".to_owned(), format!("{column} IS NULL")),
+            (_, order) => {
+                values.push(key);
+                let place = values.len();
+                let beyond = match order {
+                    Order::Ascending => format!("{column} > ?{place}"),
+                    Order::Descending => format!("({column} < ?{place} OR {column} IS NULL)"),
+                };
+                (beyond, format!("{column} = ?{place}"))
+            }
+        };
+        condition = if condition.is_empty() { beyond } else { format!("({beyond} OR ({same} AND {condition}))") };
+    }
+    Ok(Some(condition))
+}

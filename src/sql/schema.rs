@@ -1,0 +1,112 @@
+//! The tables.
+//!
+//! Counts such as `unmet_dependencies` are columns so that an index can hold only the tasks that may be claimed:
+//! blocked and finished ones then cost a claim nothing.
+
+/// Version 1 of the schema.
+pub(super) const V1: &str = "
+CREATE TABLE agents (
+    id               TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
+    agent_type       TEXT    NOT NULL,
+    name             TEXT    UNIQUE,
+    status           TEXT    NOT NULL CHECK (status IN
+        ('initializing', 'active', 'idle', 'busy', 'paused', 'failed', 'terminated')),
+    capabilities     TEXT    NOT NULL,
+    configuration    TEXT    NOT NULL,
+    metadata         TEXT    NOT NULL,
+    last_heartbeat   INTEGER NOT NULL,
+    terminated_at    INTEGER,
+    created_at       INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL,
+    version          INTEGER NOT NULL CHECK (version >= 1)
+) WITHOUT ROWID;
+
+CREATE INDEX agents_by_status ON agents (status, last_heartbeat);
+
+CREATE TABLE tasks (
+    id                    TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
+    task_type             TEXT    NOT NULL,
+    payload               TEXT    NOT NULL,
+    parent_task_id        TEXT    REFERENCES tasks (id) ON DELETE CASCADE,
+    trust_operation       TEXT    CHECK (trust_operation IN
+        ('basic_task', 'critical_task', 'delegation', 'verification', 'consensus')),
+    unique_key            TEXT,
+    queue                 TEXT    NOT NULL,
+    priority              INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
+    on_dependency_failure TEXT    NOT NULL CHECK (on_dependency_failure IN ('cancel', 'hold')),
+    required_capabilities TEXT    NOT NULL,
+    run_at                INTEGER NOT NULL,
+    max_retries           INTEGER NOT NULL CHECK (max_retries >= 0),
+    backoff               TEXT,
+    status                TEXT    NOT NULL CHECK (status IN
+        ('pending', 'assigned', 'running', 'completed', 'failed', 'cancelled')),
+    agent_id              TEXT    REFERENCES agents (id) ON DELETE SET NULL,
+    attempt               INTEGER NOT NULL CHECK (attempt >= 0),
+    lease_token           TEXT,
+    lease_expires_at      INTEGER,
+    result                TEXT,
+    cancel_reason         TEXT,
+    assigned_at           INTEGER,
+    started_at            INTEGER,
+    completed_at          INTEGER,
+    created_at            INTEGER NOT NULL,
+    updated_at            INTEGER NOT NULL,
+    version               INTEGER NOT NULL CHECK (version >= 1),
+    unmet_dependencies    INTEGER NOT NULL DEFAULT 0 CHECK (unmet_dependencies >= 0),
+    dependency_count      INTEGER NOT NULL DEFAULT 0,
+    error_count           INTEGER NOT NULL DEFAULT 0,
+    CHECK ((status IN ('assigned', 'running')) = (lease_token IS NOT NULL)),
+    CHECK ((lease_token IS NULL) = (lease_expires_at IS NULL))
+) WITHOUT ROWID;
+
+-- The claim reads this from the front and finds in it all that it has to compare.
+CREATE INDEX tasks_claimable
+    ON tasks (priority DESC, run_at, id, queue, task_type, required_capabilities, trust_operation)
+    WHERE status = 'pending' AND unmet_dependencies = 0;
+CREATE INDEX tasks_by_status ON tasks (status, priority DESC, created_at);
+CREATE INDEX tasks_by_lease ON tasks (lease_expires_at) WHERE lease_expires_at IS NOT NULL;
+CREATE INDEX tasks_by_agent ON tasks (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX tasks_by_parent ON tasks (parent_task_id) WHERE parent_task_id IS NOT NULL;
+CREATE UNIQUE INDEX tasks_by_unique_key ON tasks (unique_key)
+    WHERE unique_key IS NOT NULL AND status IN ('pending', 'assigned', 'running');
+
+CREATE TABLE task_dependencies (
+    task_id    TEXT    NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    depends_on TEXT    NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    place      INTEGER NOT NULL,
+    PRIMARY KEY (task_id, depends_on)
+) WITHOUT ROWID;
+
+CREATE INDEX task_dependencies_by_prerequisite ON task_dependencies (depends_on);
+
+CREATE TABLE task_errors (
+    task_id TEXT    NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,
+    number  INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    message TEXT    NOT NULL,
+    PRIMARY KEY (task_id, number)
+) WITHOUT ROWID;
+
+-- An event outlives the agent and the task that it names, so there are no foreign keys.
+CREATE TABLE events (
+    position       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id             TEXT    NOT NULL UNIQUE CHECK (id <> ''),
+    aggregate_type TEXT    NOT NULL,
+    aggregate_id   TEXT    NOT NULL,
+    sequence       INTEGER NOT NULL CHECK (sequence >= 1),
+    event_type     TEXT    NOT NULL,
+    data           TEXT    NOT NULL,
+    metadata       TEXT    NOT NULL,
+    agent_id       TEXT,
+    task_id        TEXT,
+    correlation_id TEXT,
+    causation_id   TEXT,
+    timestamp      INTEGER NOT NULL,
+    UNIQUE (aggregate_type, aggregate_id, sequence)
+);
+
+CREATE INDEX events_by_correlation ON events (correlation_id, position) WHERE correlation_id IS NOT NULL;
+CREATE INDEX events_by_agent ON events (agent_id, position) WHERE agent_id IS NOT NULL;
+CREATE INDEX events_by_task ON events (task_id, position) WHERE task_id IS NOT NULL;
+";

@@ -1,0 +1,476 @@
+//! The store: opens a backend and runs closures in its transactions.
+
+use crate::backend::{self, Backend, Durability, FlushState, Job, OwnedJob, Storage};
+use crate::error::{Error, Result};
+use crate::model::Value;
+use crate::platform::{Clock, MaybeSend, SystemClock};
+use crate::service::{self, Agents, Context, Events, IdSource, Limits, Tasks};
+use crate::sql::{Connection, SCHEMA_VERSION};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a store is opened. Begin with [`Store::options`].
+#[derive(Clone)]
+pub struct Options {
+    durability: Durability,
+    sync_interval_ms: u32,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            durability: Durability::Durable,
+            sync_interval_ms: 250,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl Options {
+    /// When an acknowledged write is kept; `Durable` by default.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// How long a relaxed write may wait to be kept, in milliseconds; 250 by default. Only the browser's backend waits.
+    #[must_use]
+    pub fn sync_interval_ms(mut self, millis: u32) -> Self {
+        self.sync_interval_ms = millis;
+        self
+    }
+
+    /// What the store refuses to hold.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What tells the time.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Opens what the URL names: `memory:` anywhere; `sqlite:PATH` or a path natively; `indexeddb:NAME` or a bare name in
+    /// a browser. Without a URL, `SWARMSTORE_URL` from the environment is taken.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for a URL that makes no sense; `UNSUPPORTED` for a backend that this build has not;
+    /// `UNAVAILABLE`, `LOCKED`, `CORRUPT` or `MIGRATION` when the database cannot be opened.
+    pub async fn open(self, url: &str) -> Result<Store> {
+        let url = if url.is_empty() { std::env::var("SWARMSTORE_URL").unwrap_or_default() } else { url.to_owned() };
+        let request = OpenRequest {
+            url,
+            durability: self.durability,
+            sync_interval_ms: self.sync_interval_ms,
+            clock: self.clock.clone(),
+            on_flush_error: None,
+        };
+        self.open_request(request).await
+    }
+
+    pub(crate) async fn open_request(self, request: OpenRequest) -> Result<Store> {
+        let backend = backend::open(request).await?;
+        Ok(Store { inner: Arc::new(Inner { backend, clock: self.clock, ids: IdSource::default(), limits: self.limits }) })
+    }
+}
+
+/// What a backend needs to know to open.
+pub(crate) struct OpenRequest {
+    pub(crate) url: String,
+    pub(crate) durability: Durability,
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+    pub(crate) sync_interval_ms: u32,
+    pub(crate) clock: Arc<dyn Clock>,
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+    pub(crate) on_flush_error: Option<Box<FlushErrorHandler>>,
+}
+
+/// Told of a flush that failed with nobody waiting for it.
+pub(crate) type FlushErrorHandler = dyn Fn(&Error);
+
+/// The memory of a swarm. Cheap to clone; all clones are one store.
+///
+/// Natively the blocking calls run on the calling thread, the asynchronous ones work on any runtime and on none.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    ids: IdSource,
+    limits: Limits,
+}
+
+impl Inner {
+    /// Runs a caller's closure over an open transaction.
+    fn run<T, E>(
+        &self,
+        connection: &dyn Connection,
+        body: &mut dyn FnMut(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let cx = Context::new(connection, &*self.clock, &self.ids, self.limits);
+        body(&Tx { cx })
+    }
+}
+
+/// What a closure came to, kept where the caller finds it after the commit.
+type Outcome<T, E> = Mutex<Option<Result<T, E>>>;
+
+/// The closure's own error comes out unchanged; another failure is the backend's.
+fn settle<T, E: From<Error>>(ran: Result<()>, outcome: &Outcome<T, E>) -> Result<T, E> {
+    let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (ran, outcome) {
+        (Ok(()), Some(outcome)) => outcome,
+        (Err(_), Some(Err(error))) => Err(error),
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), None) => Err(Error::internal("a transaction ended without an outcome").into()),
+    }
+}
+
+/// Tells the backend to roll back; the caller gets the closure's own error instead.
+fn keep<T, E>(outcome: &Outcome<T, E>, ran: Result<T, E>) -> Result<()> {
+    let succeeded = ran.is_ok();
+    *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(ran);
+    if succeeded { Ok(()) } else { Err(Error::internal("rolled back by its closure")) }
+}
+
+impl Store {
+    /// Opens with the default options; see [`Options::open`].
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub async fn open(url: &str) -> Result<Store> {
+        Options::default().open(url).await
+    }
+
+    /// Opens with the default options, waiting on this thread.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn open_blocking(url: &str) -> Result<Store> {
+        crate::platform::block_on(Options::default().open(url))
+    }
+
+    /// The options, to be changed before opening.
+    #[must_use]
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// Where the store lives.
+    #[must_use]
+    pub fn storage(&self) -> Storage {
+        self.inner.backend.storage()
+    }
+
+    /// Runs a closure that reads, seeing one committed state throughout.
+    ///
+    /// # Errors
+    /// What the closure returns, unchanged; `CLOSED`.
+    pub async fn read<T, E>(&self, body: impl FnMut(&Tx<'_>) -> Result<T, E> + MaybeSend + 'static) -> Result<T, E>
+    where
+        T: MaybeSend + 'static,
+        E: From<Error> + MaybeSend + 'static,
+    {
+        let outcome = Arc::new(Mutex::new(None));
+        let job = self.job(body, &outcome);
+        let ran = self.inner.backend.read(job).await;
+        settle(ran, &outcome)
+    }
+
+    /// Runs a closure in a write transaction. An error rolls all of it back. The closure may run again when a commit
+    /// fails, so it has no effects outside the transaction.
+    ///
+    /// # Errors
+    /// What the closure returns, unchanged; `CLOSED`; what the commit reports.
+    pub async fn write<T, E>(&self, body: impl FnMut(&Tx<'_>) -> Result<T, E> + MaybeSend + 'static) -> Result<T, E>
+    where
+        T: MaybeSend + 'static,
+        E: From<Error> + MaybeSend + 'static,
+    {
+        self.write_with(None, body).await
+    }
+
+    /// As [`write`](Self::write), as durable as asked here.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn write_with<T, E>(
+        &self,
+        durability: Option<Durability>,
+        body: impl FnMut(&Tx<'_>) -> Result<T, E> + MaybeSend + 'static,
+    ) -> Result<T, E>
+    where
+        T: MaybeSend + 'static,
+        E: From<Error> + MaybeSend + 'static,
+    {
+        let outcome = Arc::new(Mutex::new(None));
+        let job = self.job(body, &outcome);
+        let ran = self.inner.backend.write(job, durability).await;
+        settle(ran, &outcome)
+    }
+
+    fn job<T, E>(
+        &self,
+        mut body: impl FnMut(&Tx<'_>) -> Result<T, E> + MaybeSend + 'static,
+        outcome: &Arc<Outcome<T, E>>,
+    ) -> OwnedJob
+    where
+        T: MaybeSend + 'static,
+        E: From<Error> + MaybeSend + 'static,
+    {
+        let (inner, outcome) = (self.inner.clone(), outcome.clone());
+        Box::new(move |connection| keep(&outcome, inner.run(connection, &mut body)))
+    }
+
+    /// Runs a closure that reads, on this thread.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_blocking<T, E: From<Error>>(&self, body: impl FnMut(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.run_here(body, |job| self.inner.backend.read_blocking(job))
+    }
+
+    /// Runs a closure in a write transaction, on this thread.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); `UNSUPPORTED` in a browser, where no thread may wait for IndexedDB.
+    pub fn write_blocking<T, E: From<Error>>(&self, body: impl FnMut(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.run_here(body, |job| self.inner.backend.write_blocking(job))
+    }
+
+    fn run_here<T, E: From<Error>>(
+        &self,
+        mut body: impl FnMut(&Tx<'_>) -> Result<T, E>,
+        run: impl FnOnce(&mut Job<'_>) -> Result<()>,
+    ) -> Result<T, E> {
+        let mut outcome = None;
+        let ran = run(&mut |connection| {
+            let ran = self.inner.run(connection, &mut body);
+            let succeeded = ran.is_ok();
+            outcome = Some(ran);
+            if succeeded { Ok(()) } else { Err(Error::internal("rolled back by its closure")) }
+        });
+        settle(ran, &Mutex::new(outcome))
+    }
+
+    /// Begins an explicit transaction: this caller is the writer until it commits or rolls back. Others wait; readers go
+    /// on with the committed state.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub async fn begin(&self) -> Result<Transaction> {
+        let open = self.inner.backend.begin().await?;
+        Ok(Transaction { inner: self.inner.clone(), open })
+    }
+
+    /// Keeps all that is committed.
+    ///
+    /// # Errors
+    /// `QUOTA` or `PERSISTENCE_LOST` with `committed` set: the changes stay visible, and another flush may keep them.
+    pub async fn flush(&self) -> Result<()> {
+        self.inner.backend.flush().await
+    }
+
+    /// Waits for the open transaction, flushes and closes. Closing twice is no error; every later call is `CLOSED`.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush); the store is closed all the same.
+    pub async fn close(&self) -> Result<()> {
+        self.inner.backend.close().await
+    }
+
+    /// The committed state as a SQLite file, which the `sqlite3` command line and every backend open.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub async fn export(&self) -> Result<Vec<u8>> {
+        self.inner.backend.export().await
+    }
+
+    /// Replaces the whole store by a SQLite file that was exported before. It is verified first, and swapped in as a
+    /// whole or not at all.
+    ///
+    /// # Errors
+    /// `CORRUPT` when it is no sound database; `INVALID_ARGUMENT` when it is not one of swarmstore's; `MIGRATION` when
+    /// newer code has written it.
+    pub async fn import(&self, file: Vec<u8>) -> Result<()> {
+        self.inner.backend.import(file).await
+    }
+
+    /// Checks the whole database; `["ok"]` when nothing is wrong.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub async fn check_integrity(&self) -> Result<Vec<String>> {
+        self.read(|tx| service::integrity(&tx.cx)).await
+    }
+
+    /// Whether the store works, and how the keeping of writes goes.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub async fn health(&self) -> Result<Health> {
+        let version = self.read(|tx| crate::sql::schema_version(tx.cx.connection())).await?;
+        let flush = self.inner.backend.flush_state();
+        let mut problems = Vec::new();
+        if version != SCHEMA_VERSION {
+            problems.push(format!("schema version {version} instead of {SCHEMA_VERSION}"));
+        }
+        problems.extend(flush.last_error.as_ref().map(|error| format!("the last flush failed: {error}")));
+        Ok(Health { healthy: problems.is_empty(), problems, schema_version: version, flush })
+    }
+
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.inner.backend
+    }
+
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn with_tx<T>(
+        &self,
+        connection: &dyn Connection,
+        mut body: impl FnMut(&Tx<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.inner.run(connection, &mut body)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").field("storage", &self.storage()).finish_non_exhaustive()
+    }
+}
+
+/// Whether a store works.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Health {
+    /// Whether nothing is wrong.
+    pub healthy: bool,
+    /// What is wrong.
+    pub problems: Vec<String>,
+    /// The version of the tables.
+    pub schema_version: i64,
+    /// How the keeping of writes goes.
+    pub flush: FlushState,
+}
+
+/// An explicit transaction. Dropping it rolls it back.
+pub struct Transaction {
+    inner: Arc<Inner>,
+    open: Box<dyn backend::Transaction>,
+}
+
+impl Transaction {
+    /// Runs a closure inside. Its error leaves what was done before in this transaction as it is, and nothing of its own.
+    ///
+    /// # Errors
+    /// What the closure returns, unchanged.
+    pub fn run<T, E: From<Error>>(&mut self, mut body: impl FnMut(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut outcome = None;
+        let inner = &self.inner;
+        let ran = self.open.run(&mut |connection| {
+            connection.execute("SAVEPOINT step", &[])?;
+            let ran = inner.run(connection, &mut body);
+            let succeeded = ran.is_ok();
+            outcome = Some(ran);
+            if !succeeded {
+                connection.execute("ROLLBACK TO step", &[])?;
+            }
+            connection.execute("RELEASE step", &[]).map(|_| ())
+        });
+        settle(ran, &Mutex::new(outcome))
+    }
+
+    /// Commits; resolves when it is as durable as the store's durability says.
+    ///
+    /// # Errors
+    /// What the commit reports.
+    pub async fn commit(self) -> Result<()> {
+        self.open.commit(None).await
+    }
+
+    /// Commits; resolves when it is as durable as asked here.
+    ///
+    /// # Errors
+    /// What the commit reports.
+    pub async fn commit_with(self, durability: Durability) -> Result<()> {
+        self.open.commit(Some(durability)).await
+    }
+
+    /// Leaves nothing of it behind.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub fn rollback(self) -> Result<()> {
+        self.open.rollback()
+    }
+}
+
+/// What a closure works with: the tables, over the transaction that is open.
+pub struct Tx<'a> {
+    pub(crate) cx: Context<'a>,
+}
+
+impl<'a> Tx<'a> {
+    /// The agents.
+    #[must_use]
+    pub fn agents(&'a self) -> Agents<'a> {
+        Agents::new(&self.cx)
+    }
+
+    /// The task queue.
+    #[must_use]
+    pub fn tasks(&'a self) -> Tasks<'a> {
+        Tasks::new(&self.cx)
+    }
+
+    /// The event store.
+    #[must_use]
+    pub fn events(&'a self) -> Events<'a> {
+        Events::new(&self.cx)
+    }
+
+    /// The time of this transaction; it stands still.
+    #[must_use]
+    pub fn now(&self) -> crate::model::Millis {
+        self.cx.now()
+    }
+
+    /// Runs one reading statement of the caller's own: the names of its columns, and its rows.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when it is no single reading statement, or the parameters do not fit.
+    pub fn query(&self, sql: &str, params: &[Value<'_>]) -> Result<QueryResult> {
+        let connection = self.cx.connection();
+        let columns = connection.columns(sql)?;
+        let mut rows = Vec::new();
+        connection.query(sql, params, &mut |row| {
+            let values = (0..columns.len()).map(|at| Ok(row.get(at)?.into_owned()));
+            rows.push(values.collect::<Result<_>>()?);
+            Ok(())
+        })?;
+        Ok(QueryResult { columns, rows })
+    }
+}
+
+/// What a caller's own query answers.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct QueryResult {
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The rows, each with a value per column.
+    pub rows: Vec<Vec<Value<'static>>>,
+}

@@ -1,0 +1,1 @@
+//! The contract suite: what every backend has to do, written once.

@@ -1,0 +1,194 @@
+//! Arguments and results that are no records: lists, options, counts.
+
+use crate::error::{Error, Result};
+use crate::model::{Answer, Argument, Claim, Expected, given, json};
+
+/// Several rows; a refusal names the index of the row.
+pub(super) struct Rows<T>(pub(super) Vec<T>);
+
+impl<T: Argument> Argument for Rows<T> {
+    const TYPE: &'static str = "rows";
+
+    fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
+        let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
+        let rows = json::elements(raw).map_err(|reason| Error::invalid(name, reason))?;
+        let read = |(at, row)| T::argument(Some(row), name).map_err(|error| error.at_index(at));
+        rows.into_iter().enumerate().map(read).collect::<Result<_>>().map(Rows)
+    }
+}
+
+/// A patch with the id of the record that it changes.
+pub(super) struct PatchOf<P> {
+    pub(super) id: String,
+    pub(super) patch: P,
+}
+
+/// A patch that can be read member by member.
+pub(super) trait Members: Default {
+    fn take(&mut self, key: &str, raw: &str) -> Result<bool>;
+}
+
+impl<P: Members> Argument for PatchOf<P> {
+    const TYPE: &'static str = "patch";
+
+    fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
+        let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
+        let (mut id, mut patch) = (None, P::default());
+        json::members(raw, |key, value| {
+            if key == "id" {
+                id = Some(given(value, key)?);
+            } else if !patch.take(key, value)? {
+                return Err(Error::invalid(key, "is no field that an update can change"));
+            }
+            Ok(())
+        })?;
+        Ok(PatchOf { id: id.ok_or_else(|| Error::invalid("id", "is required"))?, patch })
+    }
+}
+
+/// The `ifVersion` of an update.
+#[derive(Default)]
+pub(super) struct UpdateOptions {
+    pub(super) if_version: Option<i64>,
+}
+
+/// The `retry` of a failure.
+pub(super) struct FailOptions {
+    pub(super) retry: bool,
+}
+
+/// The `subtree` and `reason` of a cancellation.
+#[derive(Default)]
+pub(super) struct CancelOptions {
+    pub(super) subtree: bool,
+    pub(super) reason: Option<String>,
+}
+
+/// Options of an operation: an object all of whose members may be left out.
+macro_rules! options {
+    ($type:ty, $ts:literal, $default:expr; $($key:literal => |$options:ident, $value:ident| $set:expr;)*) => {
+        impl Argument for $type {
+            const TYPE: &'static str = $ts;
+            const OPTIONAL: bool = true;
+
+            fn argument(raw: Option<&str>, _name: &str) -> Result<Self> {
+                let mut read: Self = $default;
+                let Some(raw) = raw else { return Ok(read) };
+                json::members(raw, |key, value| {
+                    match key {
+                        $($key => {
+                            let ($options, $value) = (&mut read, value);
+                            $set;
+                        })*
+                        _ => return Err(Error::invalid(key, "is no option that this operation has")),
+                    }
+                    Ok(())
+                })?;
+                Ok(read)
+            }
+        }
+    };
+}
+
+options! {
+    UpdateOptions, "{ ifVersion?: number }", UpdateOptions::default();
+    "ifVersion" => |options, value| options.if_version = Some(given(value, "if_version")?);
+}
+
+options! {
+    FailOptions, "{ retry?: boolean }", FailOptions { retry: true };
+    "retry" => |options, value| options.retry = boolean(value, "retry")?;
+}
+
+options! {
+    CancelOptions, "{ subtree?: boolean; reason?: string }", CancelOptions::default();
+    "subtree" => |options, value| options.subtree = boolean(value, "subtree")?;
+    "reason" => |options, value| options.reason = Some(given(value, "reason")?);
+}
+
+/// What a stream must look like for an append.
+#[derive(Default)]
+pub(super) struct AppendOptions {
+    pub(super) expected: Expected,
+}
+
+options! {
+    AppendOptions, "{ expected?: 'any' | 'none' | 'exists' | number }", AppendOptions::default();
+    "expected" => |options, value| options.expected = Expected::argument(Some(value), "expected")?;
+}
+
+options! {
+    Claim, "{ limit?: number; queues?: string[]; types?: string[]; leaseMs?: number }", Claim::default();
+    "limit" => |claim, value| claim.limit = given(value, "limit")?;
+    "queues" => |claim, value| claim.queues = given(value, "queues")?;
+    "types" => |claim, value| claim.types = given(value, "types")?;
+    "leaseMs" => |claim, value| claim.lease_ms = given(value, "lease_ms")?;
+}
+
+fn boolean(raw: &str, name: &str) -> Result<bool> {
+    match raw {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Error::invalid(name, format!("expected true or false, got {}", json::type_name(raw)))),
+    }
+}
+
+impl<T: Answer> Answer for Vec<T> {
+    const TYPE: &'static str = "list";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        out.push('[');
+        for (at, element) in self.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            element.write_json(out);
+        }
+        out.push(']');
+        true
+    }
+}
+
+impl<T: Answer> Answer for Option<T> {
+    const TYPE: &'static str = "option";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        self.as_ref().is_some_and(|answer| answer.write_json(out))
+    }
+}
+
+impl Answer for bool {
+    const TYPE: &'static str = "boolean";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        out.push_str(if *self { "true" } else { "false" });
+        true
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {$(
+        impl Answer for $type {
+            const TYPE: &'static str = "number";
+
+            fn write_json(&self, out: &mut String) -> bool {
+                out.push_str(&self.to_string());
+                true
+            }
+        }
+    )*};
+}
+numbers!(i64, u64);
+
+/// JSON text that is made already.
+pub(super) struct Text(pub(super) String);
+
+impl Answer for Text {
+    const TYPE: &'static str = "text";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        out.push_str(&self.0);
+        true
+    }
+}
+

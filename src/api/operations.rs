@@ -1,0 +1,198 @@
+//! The table of operations.
+
+use super::arguments::{AppendOptions, CancelOptions, FailOptions, Members, PatchOf, Rows, Text, UpdateOptions};
+use super::{Access, Operation, Parameter};
+use crate::error::Result;
+use crate::model::{
+    Agent, AgentId, AgentPatch, Answer, Argument, Claim, Json, NewAgent, NewEvent, NewTask, Stream, Task,
+    TaskId, TaskPatch,
+};
+use crate::service::{EventFilter, ReadStream};
+use crate::sql::{Entity, Query, repository};
+use crate::store::Tx;
+
+impl Members for AgentPatch {
+    fn take(&mut self, key: &str, raw: &str) -> Result<bool> {
+        AgentPatch::take(self, key, raw)
+    }
+}
+
+impl Members for TaskPatch {
+    fn take(&mut self, key: &str, raw: &str) -> Result<bool> {
+        TaskPatch::take(self, key, raw)
+    }
+}
+
+/// A record as JSON text, without a struct on the way.
+fn get_text<E: Entity>(tx: &Tx<'_>, id: &str) -> Result<Option<Text>> {
+    let row = repository::get::<E, repository::RowText>(tx.cx.connection(), id)?;
+    Ok(row.map(|row| Text(row.0)))
+}
+
+/// A list of records as JSON text, without structs on the way.
+fn list_text<E: Entity>(tx: &Tx<'_>, query: &Query<E>) -> Result<Text> {
+    let mut out = String::from("[");
+    repository::select(tx.cx.connection(), query, &mut |row| {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        repository::write_row::<E>(row, &mut out)
+    })?;
+    out.push(']');
+    Ok(Text(out))
+}
+
+/// Rows of the table: documentation, access, `namespace.name(argument: Type as "TypeScript", …) -> "TypeScript" = body`.
+macro_rules! operations {
+    ($(
+        $doc:expr;
+        $access:ident $namespace:ident.$name:ident($($parameter:ident: $type:ty $(as $ts:expr)?),*) -> $result:expr,
+            |$tx:ident| $body:expr;
+    )*) => {
+        &[$(Operation {
+            namespace: stringify!($namespace),
+            name: stringify!($name),
+            access: Access::$access,
+            doc: $doc,
+            parameters: &[$(Parameter {
+                name: stringify!($parameter),
+                ts: operations!(@ts $type $(, $ts)?),
+                optional: <$type as Argument>::OPTIONAL,
+                raw: <$type as Argument>::RAW,
+            },)*],
+            result: $result,
+            run: {
+                #[allow(unused_variables, unused_mut)]
+                fn run($tx: &Tx<'_>, arguments: &[&str], out: &mut String) -> Result<bool> {
+                    let mut arguments = arguments.iter().copied();
+                    $(let $parameter = <$type as Argument>::argument(arguments.next(), stringify!($parameter))?;)*
+                    let answer = $body?;
+                    Ok(Answer::write_json(&answer, out))
+                }
+                run
+            },
+        },)*]
+    };
+    (@ts $type:ty) => { <$type as Argument>::TYPE };
+    (@ts $type:ty, $ts:expr) => { $ts };
+}
+
+/// The eleven operations of a mutable record.
+macro_rules! collection {
+    ($collection:ident, $record:ident, $new:ident, $patch:ident, $id:ident, $a:literal) => {
+        operations! {
+            concat!("Adds ", $a, ". Without an id, a UUIDv7 is made.\n\n@throws `CONFLICT` when the id or another unique value is taken; `INVALID_ARGUMENT` when a field is refused; `CONSTRAINT` when it refers to what is not there");
+            Write $collection.add(row: $new) -> stringify!($record), |tx| tx.$collection().add(row);
+
+            concat!("Reads ", $a, " by its id; `undefined` when there is none.");
+            Read $collection.get(id: $id) -> concat!(stringify!($record), " | undefined"),
+                |tx| get_text::<$record>(tx, id.as_str());
+
+            concat!("Changes some fields of ", $a, "; `null` clears an optional one.\n\n@throws `NOT_FOUND`; `CONFLICT` when `ifVersion` is not its version (`actual` tells) or the change is not allowed now; `INVALID_ARGUMENT`");
+            Write $collection.update(id: $id, patch: $patch, options: UpdateOptions) -> stringify!($record),
+                |tx| match options.if_version {
+                    Some(version) => tx.$collection().update_if_version(&id, version, patch),
+                    None => tx.$collection().update(&id, patch),
+                };
+
+            concat!("Deletes ", $a, "; `false` when it was not there.\n\n@throws `CONFLICT` when something still needs it");
+            Write $collection.delete(id: $id) -> "boolean", |tx| tx.$collection().delete(&id);
+
+            concat!("Lists records by a filter, in an order, page by page: the first 100 by id when nothing is said.\n\n@throws `INVALID_ARGUMENT` for an unknown field, a value of a wrong type, or an `after` that names no record");
+            Read $collection.list(query: Query<$record>) -> concat!(stringify!($record), "[]"),
+                |tx| list_text::<$record>(tx, &query);
+
+            concat!("Counts the records that the query's filter leaves.\n\n@throws `INVALID_ARGUMENT` as for `list`");
+            Read $collection.count(query: Query<$record>) -> "number", |tx| tx.$collection().count(&query);
+
+            concat!("Adds ", $a, ", or replaces all that is the caller's of the one with this id.\n\n@throws as `add`, except that an existing id is no conflict");
+            Write $collection.put(row: $new) -> stringify!($record), |tx| tx.$collection().put(row);
+
+            concat!("Adds several records in one transaction, all or none.\n\n@throws as `add`, with the `index` of the row that failed");
+            Write $collection.add_many(rows: Rows<$new> as concat!(stringify!($new), "[]")) -> concat!(stringify!($record), "[]"),
+                |tx| tx.$collection().add_many(rows.0);
+
+            concat!("Puts several records in one transaction, all or none.\n\n@throws as `put`, with the `index` of the row that failed");
+            Write $collection.put_many(rows: Rows<$new> as concat!(stringify!($new), "[]")) -> concat!(stringify!($record), "[]"),
+                |tx| tx.$collection().put_many(rows.0);
+
+            concat!("Changes several records in one transaction, all or none.\n\n@throws as `update`, with the `index` of the row that failed");
+            Write $collection.update_many(rows: Rows<PatchOf<$patch>> as concat!("({ id: string } & Patch<", stringify!($new), ">)[]")) -> concat!(stringify!($record), "[]"),
+                |tx| tx.$collection().update_many(rows.0.into_iter().map(|row| (row.id, row.patch)));
+
+            concat!("Deletes several records in one transaction, skipping those that are not there; answers how many were.\n\n@throws as `delete`, with the `index` of the id that failed");
+            Write $collection.delete_many(ids: Rows<$id> as "string[]") -> "number",
+                |tx| tx.$collection().delete_many(&ids.0);
+        }
+    };
+}
+
+const AGENTS: &[Operation] = collection!(agents, Agent, NewAgent, AgentPatch, AgentId, "an agent");
+
+const TASKS: &[Operation] = collection!(tasks, Task, NewTask, TaskPatch, TaskId, "a task");
+
+const QUEUE: &[Operation] = operations! {
+    "Gives an agent the most urgent tasks that are due: highest priority first, then the earliest `runAt`, then id. \
+     Expired leases are reclaimed first. Only pending tasks are given whose dependencies are completed and whose required \
+     capabilities the agent has.\n\n\
+     `limit`: 1 to 1,000 (1); `leaseMs`: 1 or more (60,000).\n\n\
+     @throws `NOT_FOUND` for an unknown agent; `CONFLICT` when it is paused, failed or terminated; `INVALID_ARGUMENT`";
+    Write tasks.claim(agent_id: AgentId, options: Claim) -> "Task[]", |tx| tx.tasks().claim(&agent_id, &options);
+
+    "Marks a claimed task as begun. Optional: `complete` and `fail` are legal from assigned.\n\n\
+     @throws `NOT_FOUND`; `LEASE_LOST`; `CONFLICT` when it is running already";
+    Write tasks.start(id: TaskId, lease_token: String) -> "Task", |tx| tx.tasks().start(&id, &lease_token);
+
+    "Lets the lease end `leaseMs` (1 or more) milliseconds from now.\n\n@throws `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT`";
+    Write tasks.extend(id: TaskId, lease_token: String, lease_ms: i64) -> "Task",
+        |tx| tx.tasks().extend(&id, &lease_token, lease_ms);
+
+    "Finishes a claimed task. Tasks that waited for it may become claimable.\n\n\
+     @throws `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT` for a result that cannot be stored";
+    Write tasks.complete(id: TaskId, lease_token: String, result: Option<Json>) -> "Task",
+        |tx| tx.tasks().complete(&id, &lease_token, result.clone());
+
+    "Records a failed attempt. The task is tried again after its backoff until the attempts exceed `maxRetries`; then, or \
+     at once with `retry: false`, it stays failed.\n\n@throws `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT`";
+    Write tasks.fail(id: TaskId, lease_token: String, message: String, options: FailOptions) -> "Task",
+        |tx| match options.retry {
+            true => tx.tasks().fail(&id, &lease_token, &message),
+            false => tx.tasks().fail_for_good(&id, &lease_token, &message),
+        };
+
+    "Gives a claimed task back as if it had not been claimed.\n\n@throws `NOT_FOUND`; `LEASE_LOST`";
+    Write tasks.release(id: TaskId, lease_token: String) -> "Task", |tx| tx.tasks().release(&id, &lease_token);
+
+    "Calls off an unfinished task, and what depends on it unless that holds; with `subtree`, its unfinished subtasks too. \
+     Answers all that were cancelled, the task itself first.\n\n@throws `NOT_FOUND`; `CONFLICT` when it is finished";
+    Write tasks.cancel(id: TaskId, options: CancelOptions) -> "Task[]",
+        |tx| match options.subtree {
+            true => tx.tasks().cancel_subtree(&id, options.reason.as_deref()),
+            false => tx.tasks().cancel(&id, options.reason.as_deref()),
+        };
+
+    "Takes back the tasks whose lease has expired; the attempt counts as failed. `claim` does this by itself. Answers the \
+     tasks taken back.";
+    Write tasks.reclaim_expired() -> "Task[]", |tx| tx.tasks().reclaim_expired();
+};
+
+const EVENTS: &[Operation] = operations! {
+    "Appends events to a stream, all or none; answers them as stored. Appending ids that the stream has already answers \
+     the stored events, whatever was expected, so a retry is safe.\n\n\
+     @throws `CONFLICT` with the `actual` last sequence when the stream is not as expected, or when an id is taken elsewhere; \
+     `INVALID_ARGUMENT`";
+    Write events.append(stream: Stream, events: Rows<NewEvent> as "NewEvent[]", options: AppendOptions) -> "Event[]",
+        |tx| tx.events().append(&stream, events.0, options.expected);
+
+    "Reads one stream from a sequence on, itself included: 100 events forward from the first when nothing is said.";
+    Read events.read(stream: Stream, options: ReadStream) -> "Event[]", |tx| tx.events().read(&stream, options);
+
+    "Reads all streams in the order of positions, after a position: 100 events when nothing is said.";
+    Read events.read_all(options: EventFilter) -> "Event[]", |tx| tx.events().read_all(&options);
+
+    "Counts the events.";
+    Read events.count() -> "number", |tx| tx.events().count();
+};
+
+/// All operations, in groups; an operation's number counts through them.
+pub const OPERATIONS: [&[Operation]; 4] = [AGENTS, TASKS, QUEUE, EVENTS];

@@ -1,0 +1,13 @@
+/**
+ * swarmstore in Node, for stores in memory.
+ * @module
+ */
+import { readFile } from 'node:fs/promises';
+import { Engine } from './runtime/engine.js';
+import { Store } from './runtime/store.js';
+
+export { SwarmStoreError } from './runtime/error.js';
+
+export class SwarmStore extends Store {
+  static engine = new Engine(async () => WebAssembly.compile(await readFile(new URL('./swarmstore_bg.wasm', import.meta.url))));
+}

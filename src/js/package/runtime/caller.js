@@ -1,0 +1,96 @@
+/**
+ * Calling an operation: check and encode, call, decode.
+ * @module
+ */
+import { argumentsOf, numberOf, rawOf } from './catalogue.js';
+import { invalid, SwarmStoreError } from './error.js';
+import { encode } from './json.js';
+
+/**
+ * What answers to operations: a store's channel, or the line of one transaction.
+ *
+ * @abstract
+ */
+export class Caller {
+  /**
+   * @abstract
+   * @throws {SwarmStoreError} when nothing can be asked any more
+   */
+  check() {
+    throw new TypeError('check is not implemented');
+  }
+
+  /**
+   * `text` is the JSON of the positional arguments, the answer that of the result, or undefined for "not there". A local store
+   * answers reads at once, and then the promise made in `invoke` is the only one.
+   *
+   * @abstract
+   * @param {number} op
+   * @param {string} text
+   * @returns {string | undefined | Promise<string | undefined>}
+   * @throws {SwarmStoreError}
+   */
+  call(op, text) {
+    void [op, text];
+    throw new TypeError('call is not implemented');
+  }
+
+  /**
+   * @param {number} op
+   * @param {unknown[]} args
+   * @param {number} raw
+   * @returns {Promise<any>}
+   */
+  invoke(op, args, raw) {
+    try {
+      this.check();
+      const answer = this.call(op, encode(args, raw, argumentsOf(op)));
+      return typeof answer === 'object' ? answer.then(decode) : Promise.resolve(decode(answer));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+}
+
+/** @param {string | undefined} text */
+export function decode(text) {
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+/**
+ * The operations of a batch, checked and encoded.
+ * @param {unknown} operations
+ * @returns {[op: number, text: string][]}
+ */
+export function encodeBatch(operations) {
+  if (!Array.isArray(operations)) throw invalid('operations', "operations: an array like [['tasks.add', {…}], …] is needed");
+  return operations.map((operation, index) => {
+    if (!Array.isArray(operation)) throw invalid('operations', `operation ${index}: an array like ['tasks.add', {…}] is needed`, { index });
+    const [name, ...args] = operation;
+    const op = numberOf(name);
+    if (op === undefined) {
+      const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 64)) : `a ${typeof name}`;
+      throw invalid('operations', `operation ${index}: there is no operation ${shown}`, { index });
+    }
+    try {
+      return [op, encode(args, rawOf(op), argumentsOf(op))];
+    } catch (error) {
+      throw withIndex(error, index);
+    }
+  });
+}
+
+/**
+ * In a batch the index is that of the operation.
+ * @param {any} error
+ * @param {number} index
+ */
+function withIndex(error, index) {
+  if (!(error instanceof SwarmStoreError)) return error;
+  return new SwarmStoreError(error.code, `operation ${index}: ${error.message}`, { ...error, index });
+}
+
+/** What is "not there" is null in a batch's answer and undefined outside of it. */
+export function decodeBatch(/** @type {string} */ text) {
+  return JSON.parse(text).map((/** @type {unknown} */ value) => value ?? undefined);
+}

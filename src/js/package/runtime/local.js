@@ -1,0 +1,356 @@
+/**
+ * A store in this realm: the wasm class, with its errors made errors and its state guarded.
+ * @module
+ */
+import { Caller, decode } from './caller.js';
+import { Channel } from './channel.js';
+import { closed, fromText, invalid, SwarmStoreError } from './error.js';
+import * as originStorage from './origin-storage.js';
+
+/** @typedef {import('./engine.js').Engine} Engine */
+
+/** Why nothing may be asked of the wasm class at this moment, if so. Shared by a store, its transactions and its hooks. */
+class Gate {
+  /** @type {(() => SwarmStoreError) | undefined} */
+  shut;
+
+  /**
+   * The user's clock, as the Rust side may call it: it never throws (NaN says that there is no time to be had), and the store
+   * cannot be entered from it.
+   * @param {() => number} clock
+   */
+  guard(clock) {
+    return () => {
+      const before = this.shut;
+      this.shut = () => invalid('clock', 'clock: the store cannot be used from its own clock');
+      try {
+        return Number(clock());
+      } catch (error) {
+        // Thrown here it would leave Rust frames without unwinding them. It surfaces as an uncaught error.
+        queueMicrotask(() => {
+          throw error;
+        });
+        return NaN;
+      } finally {
+        this.shut = before;
+      }
+    };
+  }
+}
+
+export class LocalChannel extends Channel {
+  #engine;
+  #core;
+  #gate;
+  /** Fetched while the instance still works. @type {() => void} */
+  #abandon;
+  #closed = false;
+  #abandoned = false;
+  /** @type {Promise<void> | undefined} */
+  #closing;
+
+  /**
+   * @param {Engine} engine
+   * @param {import('./options.js').Opening} opening
+   */
+  static async open(engine, opening) {
+    const { signal, clock, onFlushError } = opening;
+    throwIfAborted(signal);
+    const Core = await engine.ready();
+    throwIfAborted(signal);
+    const gate = new Gate();
+    const hooks = {
+      ...(clock && { clock: gate.guard(clock) }),
+      ...(onFlushError && { onFlushError: (/** @type {string} */ text) => queueMicrotask(() => onFlushError(fromText(text))) }),
+      ...(signal && { signal }),
+    };
+    const core = await engine.run(() => Core.open(opening.text, hooks));
+    return new LocalChannel(engine, core, gate, opening.transactionTimeout);
+  }
+
+  /**
+   * @param {Engine} engine
+   * @param {any} core
+   * @param {Gate} gate
+   * @param {number} transactionTimeout
+   */
+  constructor(engine, core, gate, transactionTimeout) {
+    super();
+    this.#engine = engine;
+    this.#core = core;
+    this.#gate = gate;
+    this.#abandon = core.abandon;
+    /** @type {string} */
+    this.name = core.name;
+    /** @type {'indexeddb' | 'memory'} */
+    this.storage = core.storage;
+    this.transactionTimeout = transactionTimeout;
+    engine.attach(this);
+  }
+
+  get closed() {
+    return this.#closed;
+  }
+
+  /**
+   * @param {number} op
+   * @param {string} text
+   * @returns {string | undefined | Promise<string | undefined>}
+   */
+  call(op, text) {
+    this.check();
+    let answer;
+    try {
+      answer = this.#core.call(op, text);
+    } catch (thrown) {
+      throw this.#engine.failure(thrown);
+    }
+    return typeof answer === 'object' ? this.#engine.settle(answer) : answer;
+  }
+
+  /**
+   * @param {[op: number, text: string][]} calls
+   * @returns {Promise<string>} JSON text of the results
+   */
+  async batch(calls) {
+    this.check();
+    const text = `[${calls.map(([op, args]) => `[${op},${args}]`).join(',')}]`;
+    return this.#engine.run(() => this.#core.batch(text));
+  }
+
+  /**
+   * @param {string} sql
+   * @param {unknown[]} params
+   * @returns {Promise<object[]>}
+   */
+  async query(sql, params) {
+    this.check();
+    return this.#engine.run(() => this.#core.query(sql, params, 0));
+  }
+
+  /**
+   * Waits for its turn as the writer; the timeout starts when the turn has come.
+   * @param {number} [timeout]
+   */
+  async begin(timeout = this.transactionTimeout) {
+    this.check();
+    const id = await this.#engine.run(() => this.#core.begin());
+    return new LocalLine(this.#engine, this.#core, this.#gate, id, timeout);
+  }
+
+  async flush() {
+    this.check();
+    await this.#engine.run(() => this.#core.flush());
+  }
+
+  /** @returns {Promise<Blob>} */
+  async exportFile() {
+    this.check();
+    return this.#engine.run(() => this.#core.exportFile());
+  }
+
+  /** @param {Blob} file */
+  async importFile(file) {
+    this.check();
+    await this.#engine.run(() => this.#core.importFile(file));
+  }
+
+  async health() {
+    this.check();
+    return decode(await this.#engine.run(() => this.#core.health()));
+  }
+
+  /** @param {string} what */
+  async maintain(what) {
+    this.check();
+    return decode(await this.#engine.run(() => this.#core.maintain(what)));
+  }
+
+  async persist() {
+    this.check();
+    return originStorage.persist();
+  }
+
+  async persisted() {
+    this.check();
+    return originStorage.persisted();
+  }
+
+  async estimate() {
+    this.check();
+    return originStorage.estimate();
+  }
+
+  /** @returns {Promise<void>} */
+  close() {
+    if (this.#gate.shut && !this.#abandoned) return Promise.reject(this.#gate.shut());
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close() {
+    this.#closed = true;
+    try {
+      if (!this.#abandoned) await this.#engine.run(() => this.#core.close());
+    } catch (error) {
+      if (!this.#abandoned) {
+        // What could not be flushed is still in memory: the store stays open, to be exported, flushed or closed again.
+        this.#closed = false;
+        this.#closing = undefined;
+        throw error;
+      }
+    }
+    this.#engine.detach(this);
+    this.closePorts();
+  }
+
+  /**
+   * After a panic; touches no wasm.
+   * @param {SwarmStoreError} error
+   */
+  abandon(error) {
+    this.#abandoned = true;
+    this.#gate.shut = () => new SwarmStoreError(error.code, error.message, { cause: error.cause });
+    try {
+      this.#abandon?.();
+    } catch (failure) {
+      console.error('swarmstore: giving up a store failed', failure);
+    }
+  }
+
+  /** @throws {SwarmStoreError} when nothing may be asked of the store */
+  check() {
+    if (this.#closed) throw closed();
+    if (this.#gate.shut) throw this.#gate.shut();
+  }
+}
+
+/** A transaction of a store in this realm. */
+class LocalLine extends Caller {
+  #engine;
+  #core;
+  #gate;
+  #id;
+  #timer;
+  #unwatch;
+  /** Why it is over, if it is. @type {string | undefined} */
+  #over;
+  /** What ended it, if that was not its body. @type {SwarmStoreError | undefined} */
+  #cause;
+  /** @type {((error: SwarmStoreError) => void)} */
+  #reject = () => {};
+
+  /**
+   * @param {Engine} engine
+   * @param {any} core
+   * @param {Gate} gate
+   * @param {number} id
+   * @param {number} timeout
+   */
+  constructor(engine, core, gate, id, timeout) {
+    super();
+    this.#engine = engine;
+    this.#core = core;
+    this.#gate = gate;
+    this.#id = id;
+    /** @type {Promise<never>} */
+    this.broken = new Promise((_, reject) => {
+      this.#reject = reject;
+    });
+    // Not everybody who has a line waits for it to break.
+    this.broken.catch(() => {});
+    this.#unwatch = engine.watch((error) => this.#break('the store has failed', error));
+    this.#timer = setTimeout(() => this.#expire(timeout), timeout);
+  }
+
+  /**
+   * @param {number} op
+   * @param {string} text
+   * @returns {string | undefined}
+   */
+  call(op, text) {
+    this.check();
+    try {
+      return this.#core.callIn(this.#id, op, text);
+    } catch (thrown) {
+      throw this.#engine.failure(thrown);
+    }
+  }
+
+  /**
+   * @param {string} sql
+   * @param {unknown[]} params
+   * @returns {Promise<object[]>}
+   */
+  async query(sql, params) {
+    this.check();
+    return this.#engine.run(() => this.#core.query(sql, params, this.#id));
+  }
+
+  /** @param {string} [durability] */
+  async commit(durability) {
+    if (this.#cause) throw this.#cause;
+    this.check();
+    this.#end('the transaction has ended');
+    try {
+      await this.#engine.run(() => this.#core.commit(this.#id, durability));
+    } catch (error) {
+      if (!(error instanceof SwarmStoreError && error.committed)) this.#undo();
+      throw error;
+    }
+  }
+
+  rollback() {
+    if (this.#over) return;
+    this.#end('the transaction has ended');
+    this.#undo();
+  }
+
+  /** @param {number} timeout */
+  #expire(timeout) {
+    const error = new SwarmStoreError(
+      'TIMEOUT',
+      `the transaction took longer than ${timeout} ms and was rolled back (inside its body use tx, not the store)`,
+      { retryable: true },
+    );
+    this.#break(`the transaction has ended: it took longer than ${timeout} ms`, error);
+    this.#undo();
+  }
+
+  /**
+   * @param {string} why
+   * @param {SwarmStoreError} error
+   */
+  #break(why, error) {
+    this.#cause = error;
+    this.#end(why);
+    this.#reject(error);
+  }
+
+  #undo() {
+    if (this.#gate.shut) return;
+    try {
+      this.#core.rollback(this.#id);
+    } catch (thrown) {
+      // A transaction that cannot be undone leaves a store that cannot be trusted.
+      this.#engine.poison(typeof thrown === 'string' ? fromText(thrown) : thrown);
+    }
+  }
+
+  /** @param {string} why */
+  #end(why) {
+    this.#over = why;
+    clearTimeout(this.#timer);
+    this.#unwatch();
+  }
+
+  check() {
+    if (this.#gate.shut) throw this.#gate.shut();
+    if (this.#over) throw closed(this.#over);
+  }
+}
+
+/** @param {AbortSignal | undefined} signal */
+function throwIfAborted(signal) {
+  if (signal?.aborted) throw new SwarmStoreError('ABORTED', 'opening was aborted', { cause: signal.reason });
+}

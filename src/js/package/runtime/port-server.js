@@ -1,0 +1,162 @@
+/**
+ * The end of a port that has the store.
+ * @module
+ */
+import { numberOf } from './catalogue.js';
+import { closed, SwarmStoreError, toPlain } from './error.js';
+import { METHODS, PROTOCOL_VERSION } from './protocol.js';
+
+/** @typedef {import('./channel.js').Line} Line */
+
+export class PortServer {
+  #port;
+  #channel;
+  #onGone;
+  #gone = false;
+  /** The transactions of the other end, by the numbers it gave them. @type {Map<number, any>} */
+  #lines = new Map();
+
+  /**
+   * @param {MessagePort} port
+   * @param {any} channel
+   * @param {() => void} onGone the other end said bye, or is gone
+   */
+  constructor(port, channel, onGone) {
+    this.#port = port;
+    this.#channel = channel;
+    this.#onGone = onGone;
+    port.addEventListener('message', (event) => this.#receive(event.data));
+    // A worker that died; not every browser tells. Its open transaction also ends by its timeout.
+    port.addEventListener('close', () => this.#leave());
+    port.start();
+    // In Node a port that is listened to keeps the process alive; a worker does that by itself.
+    /** @type {any} */ (port).unref?.();
+  }
+
+  /** The store is closed. Whatever is asked later is answered by this last message, even by a `connect` that is yet to come. */
+  close() {
+    if (this.#gone) return;
+    this.#port.postMessage({ closed: true });
+    this.#leave();
+  }
+
+  #leave() {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#onGone();
+    for (const line of this.#lines.values()) line.rollback();
+    this.#lines.clear();
+    this.#port.close();
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    if (this.#gone || typeof message !== 'object' || message === null) return;
+    if (message.ask === 'bye') this.#leave();
+    else if (message.ask === 'rollback') this.#rollback(message.tx);
+    else this.#answer(message);
+  }
+
+  /** @param {any} message */
+  #answer(message) {
+    try {
+      const answer = this.#handle(message);
+      if (answer instanceof Promise) {
+        answer.then(
+          (value) => this.#send({ id: message.id, value }),
+          (error) => this.#send({ id: message.id, error: toPlain(error) }),
+        );
+      } else {
+        this.#send({ id: message.id, value: answer });
+      }
+    } catch (error) {
+      this.#send({ id: message.id, error: toPlain(error) });
+    }
+  }
+
+  /** @param {any} message */
+  #handle(message) {
+    const channel = this.#channel;
+    switch (message.ask) {
+      case 'hello':
+        return this.#hello(message.version);
+      case 'call':
+        return this.#caller(message.tx).call(operation(message.name), message.text);
+      case 'query':
+        return this.#caller(message.tx).query(message.sql, message.params);
+      case 'batch':
+        return channel.batch(message.calls.map((/** @type {[string, string]} */ [name, text]) => [operation(name), text]));
+      case 'begin':
+        return this.#begin(message.tx, message.timeout);
+      case 'commit':
+        return this.#commit(message.tx, message.durability);
+      default:
+        if (METHODS.has(message.ask)) return channel[message.ask](message.argument);
+        throw new SwarmStoreError('UNSUPPORTED', 'the store at the other end of the port does not know this call');
+    }
+  }
+
+  /** @param {unknown} version */
+  #hello(version) {
+    if (version !== PROTOCOL_VERSION) {
+      throw new SwarmStoreError('UNSUPPORTED', 'the two ends of the port are different versions of swarmstore');
+    }
+    this.#channel.check();
+    const { name, storage, transactionTimeout } = this.#channel;
+    return { name, storage, transactionTimeout };
+  }
+
+  /**
+   * @param {number} tx
+   * @param {number | undefined} timeout
+   */
+  async #begin(tx, timeout) {
+    const line = await this.#channel.begin(timeout);
+    if (this.#gone) {
+      line.rollback();
+      return;
+    }
+    this.#lines.set(tx, line);
+    line.broken.catch((/** @type {unknown} */ error) => {
+      this.#lines.delete(tx);
+      this.#send({ tx, broken: toPlain(error) });
+    });
+  }
+
+  /**
+   * @param {number} tx
+   * @param {string | undefined} durability
+   */
+  #commit(tx, durability) {
+    const line = this.#caller(tx);
+    this.#lines.delete(tx);
+    return line.commit(durability);
+  }
+
+  /** @param {number} tx */
+  #rollback(tx) {
+    const line = this.#lines.get(tx);
+    this.#lines.delete(tx);
+    line?.rollback();
+  }
+
+  /** @param {number | undefined} tx */
+  #caller(tx) {
+    if (tx === undefined) return this.#channel;
+    const line = this.#lines.get(tx);
+    if (!line) throw closed('the transaction has ended');
+    return line;
+  }
+
+  /** @param {object} message */
+  #send(message) {
+    if (!this.#gone) this.#port.postMessage(message);
+  }
+}
+
+/** @param {string} name */
+function operation(name) {
+  const op = numberOf(name);
+  if (op === undefined) throw new SwarmStoreError('UNSUPPORTED', 'the store at the other end of the port does not know this operation');
+  return op;
+}

@@ -171,6 +171,7 @@ impl Error {
 
     /// Marks the change as committed in memory.
     #[must_use]
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))] // flushes are the browser's
     pub(crate) fn committed(mut self) -> Self {
         self.detail_mut().committed = true;
         self
@@ -186,6 +187,7 @@ impl Error {
     /// The same failure once more, for everybody who waited for one flush or one commit.
     /// The cause is kept as text.
     #[must_use]
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
     pub(crate) fn copy(&self) -> Self {
         let from = self.detail();
         let mut copy = self.code().error(from.message.clone());

@@ -34,6 +34,8 @@ pub mod backend;
 mod error;
 #[cfg(target_family = "wasm")]
 mod js;
+#[cfg(target_family = "wasm")]
+pub use js::Core;
 pub mod model;
 pub mod platform;
 pub mod service;
@@ -42,7 +44,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use backend::{Durability, FlushState, Storage};
+pub use backend::{Durability, FlushState, Storage, sqlite_version};
 pub use error::{Detail, Error, ErrorCode, Result};
 pub use model::*;
 pub use platform::{Clock, SystemClock};

@@ -67,7 +67,7 @@ impl<F: Fn() -> Millis + MaybeSend + MaybeSync> Clock for F {
 
 /// Waits for a future on this thread.
 #[cfg(not(target_family = "wasm"))]
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Option<T> {
     use std::task::{Context, Poll, Wake, Waker};
 
     struct Unpark(std::thread::Thread);
@@ -82,8 +82,20 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     loop {
         match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
+            Poll::Ready(value) => return Some(value),
             Poll::Pending => std::thread::park(),
         }
+    }
+}
+
+/// What a future answers at once; `None` when it would have to be waited for, which this thread cannot do.
+#[cfg(target_family = "wasm")]
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Option<T> {
+    use std::task::{Context, Poll, Waker};
+
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
     }
 }

@@ -1,9 +1,10 @@
 //! The store: opens a backend and runs closures in its transactions.
 
-use crate::backend::{self, Backend, Durability, FlushState, Job, OwnedJob, Storage};
-use crate::error::{Error, Result};
+pub use crate::backend::Receipt;
+use crate::backend::{self, Backend, Durability, FlushErrorHandler, FlushState, Job, OpenRequest, OwnedJob, Storage};
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::Value;
-use crate::platform::{Clock, MaybeSend, SystemClock};
+use crate::platform::{Clock, MaybeSend, MaybeSync, SystemClock};
 use crate::service::{self, Agents, Context, Events, IdSource, Limits, Tasks};
 use crate::sql::{Connection, SCHEMA_VERSION};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ pub struct Options {
     sync_interval_ms: u32,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    on_flush_error: Option<Arc<FlushErrorHandler>>,
 }
 
 impl Default for Options {
@@ -24,6 +26,7 @@ impl Default for Options {
             sync_interval_ms: 250,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
+            on_flush_error: None,
         }
     }
 }
@@ -57,6 +60,13 @@ impl Options {
         self
     }
 
+    /// Told of a flush that failed with nobody waiting for it. Only the browser's backend flushes by itself.
+    #[must_use]
+    pub fn on_flush_error(mut self, handler: impl Fn(&Error) + MaybeSend + MaybeSync + 'static) -> Self {
+        self.on_flush_error = Some(Arc::new(handler));
+        self
+    }
+
     /// Opens what the URL names: `memory:` anywhere; `sqlite:PATH` or a path natively; `indexeddb:NAME` or a bare name in
     /// a browser. Without a URL, `SWARMSTORE_URL` from the environment is taken.
     ///
@@ -70,30 +80,21 @@ impl Options {
             durability: self.durability,
             sync_interval_ms: self.sync_interval_ms,
             clock: self.clock.clone(),
-            on_flush_error: None,
+            on_flush_error: self.on_flush_error,
         };
-        self.open_request(request).await
-    }
-
-    pub(crate) async fn open_request(self, request: OpenRequest) -> Result<Store> {
         let backend = backend::open(request).await?;
         Ok(Store { inner: Arc::new(Inner { backend, clock: self.clock, ids: IdSource::default(), limits: self.limits }) })
     }
-}
 
-/// What a backend needs to know to open.
-pub(crate) struct OpenRequest {
-    pub(crate) url: String,
-    pub(crate) durability: Durability,
-    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
-    pub(crate) sync_interval_ms: u32,
-    pub(crate) clock: Arc<dyn Clock>,
-    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
-    pub(crate) on_flush_error: Option<Box<FlushErrorHandler>>,
+    /// As [`open`](Self::open), waiting on this thread.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `UNSUPPORTED` for a store in IndexedDB, for which a browser's thread cannot wait.
+    pub fn open_blocking(self, url: &str) -> Result<Store> {
+        let cannot_wait = || ErrorCode::Unsupported.error("this thread cannot wait for the store to open");
+        crate::platform::block_on(self.open(url)).unwrap_or_else(|| Err(cannot_wait()))
+    }
 }
-
-/// Told of a flush that failed with nobody waiting for it.
-pub(crate) type FlushErrorHandler = dyn Fn(&Error);
 
 /// The memory of a swarm. Cheap to clone; all clones are one store.
 ///
@@ -136,11 +137,16 @@ fn settle<T, E: From<Error>>(ran: Result<()>, outcome: &Outcome<T, E>) -> Result
     }
 }
 
+/// Tells the backend that the closure failed.
+fn rolled_back() -> Error {
+    Error::internal("rolled back by its closure")
+}
+
 /// Tells the backend to roll back; the caller gets the closure's own error instead.
 fn keep<T, E>(outcome: &Outcome<T, E>, ran: Result<T, E>) -> Result<()> {
     let succeeded = ran.is_ok();
     *outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(ran);
-    if succeeded { Ok(()) } else { Err(Error::internal("rolled back by its closure")) }
+    if succeeded { Ok(()) } else { Err(rolled_back()) }
 }
 
 impl Store {
@@ -156,9 +162,24 @@ impl Store {
     ///
     /// # Errors
     /// As [`Options::open`].
-    #[cfg(not(target_family = "wasm"))]
     pub fn open_blocking(url: &str) -> Result<Store> {
-        crate::platform::block_on(Options::default().open(url))
+        Options::default().open_blocking(url)
+    }
+
+    /// Deletes the store that the URL names. It must not be open anywhere.
+    ///
+    /// # Errors
+    /// `LOCKED` when it is open elsewhere; `UNAVAILABLE`; `UNSUPPORTED` for `memory:`.
+    pub async fn destroy(url: &str) -> Result<()> {
+        backend::destroy(url).await
+    }
+
+    /// What there is of a store as a SQLite file, also of one that is too damaged to be opened.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when there is no such store; `UNAVAILABLE`.
+    pub async fn rescue(url: &str) -> Result<Vec<u8>> {
+        backend::rescue(url).await
     }
 
     /// The options, to be changed before opening.
@@ -259,7 +280,7 @@ impl Store {
             let ran = self.inner.run(connection, &mut body);
             let succeeded = ran.is_ok();
             outcome = Some(ran);
-            if succeeded { Ok(()) } else { Err(Error::internal("rolled back by its closure")) }
+            if succeeded { Ok(()) } else { Err(rolled_back()) }
         });
         settle(ran, &Mutex::new(outcome))
     }
@@ -331,18 +352,37 @@ impl Store {
         Ok(Health { healthy: problems.is_empty(), problems, schema_version: version, flush })
     }
 
-    #[cfg(target_family = "wasm")]
-    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
-        &self.inner.backend
+    /// Runs a closure in a write transaction at once, if nobody else writes just now, and commits it in memory; the receipt
+    /// is what has to be waited for. `None` when it has to wait for its turn: then use [`write`](Self::write). Engines with
+    /// threads always answer `None`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_now<T, E: From<Error>>(
+        &self,
+        mut body: impl FnMut(&Tx<'_>) -> Result<T, E>,
+    ) -> Option<Result<(T, Receipt), E>> {
+        let mut outcome = None;
+        let ran = self.inner.backend.write_now(
+            &mut |connection| {
+                let ran = self.inner.run(connection, &mut body);
+                let succeeded = ran.is_ok();
+                outcome = Some(ran);
+                if succeeded { Ok(()) } else { Err(rolled_back()) }
+            },
+            None,
+        )?;
+        let (ran, receipt) = match ran {
+            Ok(receipt) => (Ok(()), receipt),
+            Err(error) => (Err(error), None),
+        };
+        Some(settle(ran, &Mutex::new(outcome)).map(|answer| (answer, receipt)))
     }
 
-    #[cfg(target_family = "wasm")]
-    pub(crate) fn with_tx<T>(
-        &self,
-        connection: &dyn Connection,
-        mut body: impl FnMut(&Tx<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.inner.run(connection, &mut body)
+    /// The engine below.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.inner.backend
     }
 }
 

@@ -4,11 +4,12 @@ mod sqlite;
 #[cfg(target_family = "wasm")]
 pub(crate) mod web;
 
-pub(crate) use sqlite::open;
+pub(crate) use sqlite::{destroy, open, rescue};
 
-use crate::error::{ErrorCode, Result};
-use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::{BoxFuture, Clock, MaybeSend, MaybeSync};
 use crate::sql::Connection;
+use std::sync::Arc;
 
 /// When an acknowledged write is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +65,24 @@ pub struct FlushState {
     pub loss_window_ms: Option<i64>,
 }
 
+/// What a backend needs to know to open.
+pub(crate) struct OpenRequest {
+    pub(crate) url: String,
+    pub(crate) durability: Durability,
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+    pub(crate) sync_interval_ms: u32,
+    pub(crate) clock: Arc<dyn Clock>,
+    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+    pub(crate) on_flush_error: Option<Arc<FlushErrorHandler>>,
+}
+
+/// Told of a flush that failed with nobody waiting for it.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) type FlushErrorHandler = dyn Fn(&Error) + Send + Sync;
+/// Told of a flush that failed with nobody waiting for it.
+#[cfg(target_family = "wasm")]
+pub(crate) type FlushErrorHandler = dyn Fn(&Error);
+
 /// Work to be done inside a transaction. It may be run again, so it touches nothing outside.
 pub type Job<'a> = dyn FnMut(&dyn Connection) -> Result<()> + 'a;
 
@@ -73,6 +92,9 @@ pub type OwnedJob = Box<dyn FnMut(&dyn Connection) -> Result<()> + Send>;
 /// A job that can be handed to another thread, where there are threads.
 #[cfg(target_family = "wasm")]
 pub type OwnedJob = Box<dyn FnMut(&dyn Connection) -> Result<()>>;
+
+/// What remains to be waited for after a commit in memory; `None` when it is as durable as asked.
+pub type Receipt = Option<BoxFuture<'static, Result<()>>>;
 
 /// An engine. All of its transactions are serializable; writers are one after another.
 pub trait Backend: MaybeSend + MaybeSync {
@@ -90,6 +112,13 @@ pub trait Backend: MaybeSend + MaybeSync {
     /// # Errors
     /// What the job returns; `UNSUPPORTED` where this thread cannot wait for the storage.
     fn write_blocking(&self, job: &mut Job<'_>) -> Result<()>;
+
+    /// Runs a job in a write transaction on this thread if nobody else writes just now, and commits it in memory; the
+    /// receipt is what has to be waited for. `None` when it has to wait for its turn, which is what engines with threads
+    /// always answer.
+    fn write_now(&self, _job: &mut Job<'_>, _durability: Option<Durability>) -> Option<Result<Receipt>> {
+        None
+    }
 
     /// Runs a job that reads, seeing the last committed state.
     fn read(&self, job: OwnedJob) -> BoxFuture<'_, Result<()>>;
@@ -114,6 +143,13 @@ pub trait Backend: MaybeSend + MaybeSync {
 
     /// How the keeping of writes goes.
     fn flush_state(&self) -> FlushState;
+
+    /// A JavaScript function that lets go of everything held outside of wasm, to be called when wasm itself cannot be
+    /// any more.
+    #[cfg(target_family = "wasm")]
+    fn abandon(&self) -> wasm_bindgen::JsValue {
+        wasm_bindgen::JsValue::UNDEFINED
+    }
 }
 
 /// An explicit transaction: the writer, held until commit or rollback. Dropping it rolls back.
@@ -134,6 +170,12 @@ pub trait Transaction: MaybeSend {
     fn rollback(self: Box<Self>) -> Result<()>;
 }
 
-pub(crate) fn closed() -> crate::Error {
+pub(crate) fn closed() -> Error {
     ErrorCode::Closed.error("the store is closed")
+}
+
+/// The version of SQLite that is linked.
+#[must_use]
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
 }

@@ -18,6 +18,8 @@ pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};
 pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
 pub use patch::Patch;
 pub(crate) use field::write_value;
+#[cfg(target_family = "wasm")]
+pub(crate) use json::write_text;
 pub(crate) use record::{camel, given, is_camel_of};
 pub use record::{Mutable, Record, Row};
 pub use task::{

@@ -5,6 +5,7 @@
 
 mod arrows;
 mod bench;
+mod blank;
 mod build;
 mod contract;
 mod demo;

@@ -11,11 +11,13 @@ mod readers;
 mod writer;
 
 pub(crate) use connection::SqliteConnection;
+#[cfg(target_family = "wasm")]
+pub(crate) use connection::from_sqlite;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::open;
+pub(crate) use native::{destroy, open, rescue};
 
 #[cfg(target_family = "wasm")]
-pub(crate) use super::web::open;
+pub(crate) use super::web::{destroy, open, rescue};
 
 /// The pragmas that hold on every connection, whatever it is for.
 pub(crate) const PRAGMAS: &str = "

@@ -6,11 +6,10 @@
 use super::readers::Readers;
 use super::writer::{Writer, WriterLock};
 use super::{SqliteConnection, connection::from_sqlite, image};
-use crate::backend::{Backend, Durability, FlushState, Job, OwnedJob, Storage, Transaction, closed};
+use crate::backend::{Backend, Durability, FlushState, Job, OpenRequest, OwnedJob, Storage, Transaction, closed};
 use crate::error::{ErrorCode, Result};
 use crate::platform::{BoxFuture, Clock};
 use crate::sql::{Connection, migrate};
-use crate::store::OpenRequest;
 use rusqlite::OpenFlags;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,6 +51,35 @@ fn synchronous(durability: Durability) -> &'static str {
 /// Opens what the URL names: `memory:`, `sqlite:PATH` or a path.
 pub(crate) async fn open(request: OpenRequest) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(Native::open(&request)?))
+}
+
+/// Deletes the files of a database.
+pub(crate) async fn destroy(url: &str) -> Result<()> {
+    let path = file_path(url)?;
+    for suffix in ["", "-wal", "-shm"] {
+        match std::fs::remove_file(format!("{path}{suffix}")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ErrorCode::Unavailable.error("a file of the store could not be deleted").caused_by(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The file as it is.
+pub(crate) async fn rescue(url: &str) -> Result<Vec<u8>> {
+    std::fs::read(file_path(url)?).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorCode::NotFound.error("there is no such store"),
+        _ => ErrorCode::Unavailable.error("the file could not be read").caused_by(error),
+    })
+}
+
+fn file_path(url: &str) -> Result<&str> {
+    match url.strip_prefix("sqlite:").unwrap_or(url) {
+        "memory:" => Err(ErrorCode::Unsupported.error("a store in memory has no file")),
+        path => Ok(path),
+    }
 }
 
 struct Native {

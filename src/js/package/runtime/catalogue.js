@@ -7,7 +7,7 @@
 import { OPERATIONS } from '../operations.js';
 
 /** @type {Map<string, number>} */
-const NUMBERS = new Map(OPERATIONS.map(([name], op) => [name, op]));
+const NUMBERS = new Map(OPERATIONS.map(([name], op) => [/** @type {string} */ (name), op]));
 
 /**
  * @param {unknown} name
@@ -19,7 +19,7 @@ export function numberOf(name) {
 
 /** @param {number} op */
 export function nameOf(op) {
-  return OPERATIONS[op][0];
+  return /** @type {string} */ (OPERATIONS[op][0]);
 }
 
 /**

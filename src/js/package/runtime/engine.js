@@ -47,9 +47,13 @@ export class Engine {
   #restart() {
     const reset = /** @type {any} */ (glue).__wbg_reset_state;
     if (typeof reset !== 'function') throw new SwarmStoreError('INTERNAL', 'the engine failed; load the page again', { cause: this.#broken });
-    reset();
+    try {
+      reset();
+      this.#watchPanics();
+    } catch (cause) {
+      throw new SwarmStoreError('INTERNAL', 'the engine failed and could not be started again; load the page again', { cause });
+    }
     this.#broken = undefined;
-    this.#watchPanics();
   }
 
   /** A panic in a callback reaches nobody as an exception, so the Rust side tells of it. */

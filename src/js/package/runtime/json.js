@@ -63,10 +63,19 @@ export function encode(args, raw, names) {
     if (value === undefined || isScalar(value)) continue;
     const path = new Path(names?.[i] ?? `argument ${i + 1}`);
     if (typeof value !== 'object') throw path.refuse(0, fault(value));
-    const kept = (raw >> i) & 1 ? json(value, 0, 0, path) : Array.isArray(value) ? rows(value, path) : record(value, 0, 0, path);
+    const kept = (raw >> i) & 1 ? json(/** @type {object} */ (value), 0, 0, path) : plain(value, path);
     if (kept !== value) args = Object.assign([...args], { [i]: kept });
   }
   return JSON.stringify(args);
+}
+
+/**
+ * An argument that is a record, options, or an array of records.
+ * @param {unknown} value
+ * @param {Path} path
+ */
+function plain(value, path) {
+  return Array.isArray(value) ? rows(value, path) : record(value, 0, 0, path);
 }
 
 /**

@@ -64,24 +64,23 @@ export class LocalChannel extends Channel {
       ...(onFlushError && { onFlushError: (/** @type {string} */ text) => queueMicrotask(() => onFlushError(fromText(text))) }),
       ...(signal && { signal }),
     };
-    const core = await engine.run(() => Core.open(opening.text, hooks));
-    return new LocalChannel(engine, core, gate, opening.transactionTimeout);
+    const core = await unlessAborted(signal, engine.run(() => Core.open(opening.text, hooks)));
+    return new LocalChannel(engine, core, gate, opening);
   }
 
   /**
    * @param {Engine} engine
    * @param {any} core
    * @param {Gate} gate
-   * @param {number} transactionTimeout
+   * @param {{ name: string, transactionTimeout: number }} opening
    */
-  constructor(engine, core, gate, transactionTimeout) {
+  constructor(engine, core, gate, { name, transactionTimeout }) {
     super();
     this.#engine = engine;
     this.#core = core;
     this.#gate = gate;
     this.#abandon = core.abandon;
-    /** @type {string} */
-    this.name = core.name;
+    this.name = name;
     /** @type {'indexeddb' | 'memory'} */
     this.storage = core.storage;
     this.transactionTimeout = transactionTimeout;
@@ -257,8 +256,6 @@ class LocalLine extends Caller {
     this.broken = new Promise((_, reject) => {
       this.#reject = reject;
     });
-    // Not everybody who has a line waits for it to break.
-    this.broken.catch(() => {});
     this.#unwatch = engine.watch((error) => this.#break('the store has failed', error));
     this.#timer = setTimeout(() => this.#expire(timeout), timeout);
   }
@@ -295,7 +292,7 @@ class LocalLine extends Caller {
     try {
       await this.#engine.run(() => this.#core.commit(this.#id, durability));
     } catch (error) {
-      if (!(error instanceof SwarmStoreError && error.committed)) this.#undo();
+      if (!(/** @type {any} */ (error)?.committed)) this.#undo();
       throw error;
     }
   }
@@ -352,5 +349,34 @@ class LocalLine extends Caller {
 
 /** @param {AbortSignal | undefined} signal */
 function throwIfAborted(signal) {
-  if (signal?.aborted) throw new SwarmStoreError('ABORTED', 'opening was aborted', { cause: signal.reason });
+  if (signal?.aborted) throw aborted(signal);
+}
+
+/** @param {AbortSignal} signal */
+function aborted(signal) {
+  return new SwarmStoreError('ABORTED', 'opening was aborted', { cause: signal.reason });
+}
+
+/**
+ * What is being opened, or ABORTED as soon as the signal says so; what is opened nevertheless is closed again.
+ * @param {AbortSignal | undefined} signal
+ * @param {Promise<any>} opening
+ * @returns {Promise<any>}
+ */
+async function unlessAborted(signal, opening) {
+  if (!signal) return opening;
+  /** @type {() => void} */
+  let stop = () => {};
+  const abort = new Promise((_, reject) => {
+    stop = () => reject(aborted(signal));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([opening, abort]);
+  } catch (error) {
+    if (signal.aborted) opening.then((core) => core.close(), () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }

@@ -3,8 +3,10 @@
  * @module
  */
 import { numberOf } from './catalogue.js';
-import { closed, SwarmStoreError, toPlain } from './error.js';
+import { closed, invalid, SwarmStoreError, toPlain } from './error.js';
+import { transactionOptions } from './options.js';
 import { METHODS, PROTOCOL_VERSION } from './protocol.js';
+import { checkQuery } from './query.js';
 
 /** @typedef {import('./channel.js').Line} Line */
 
@@ -74,24 +76,27 @@ export class PortServer {
     }
   }
 
-  /** @param {any} message */
+  /**
+   * The other end checks what it sends, but it may be anybody who got hold of the port: nothing of a wrong type goes on to wasm.
+   * @param {any} message
+   */
   #handle(message) {
     const channel = this.#channel;
     switch (message.ask) {
       case 'hello':
         return this.#hello(message.version);
       case 'call':
-        return this.#caller(message.tx).call(operation(message.name), message.text);
+        return this.#caller(message.tx).call(operation(message.name), string(message.text));
       case 'query':
-        return this.#caller(message.tx).query(message.sql, message.params);
+        return this.#caller(message.tx).query(message.sql, checkQuery(message.sql, message.params));
       case 'batch':
-        return channel.batch(message.calls.map((/** @type {[string, string]} */ [name, text]) => [operation(name), text]));
+        return channel.batch(array(message.calls).map((call) => [operation(array(call)[0]), string(call[1])]));
       case 'begin':
         return this.#begin(message.tx, message.timeout);
       case 'commit':
         return this.#commit(message.tx, message.durability);
       default:
-        if (METHODS.has(message.ask)) return channel[message.ask](message.argument);
+        if (METHODS.has(message.ask)) return channel[message.ask](argument(message));
         throw new SwarmStoreError('UNSUPPORTED', 'the store at the other end of the port does not know this call');
     }
   }
@@ -111,6 +116,7 @@ export class PortServer {
    * @param {number | undefined} timeout
    */
   async #begin(tx, timeout) {
+    transactionOptions({ timeout });
     const line = await this.#channel.begin(timeout);
     if (this.#gone) {
       line.rollback();
@@ -128,6 +134,7 @@ export class PortServer {
    * @param {string | undefined} durability
    */
   #commit(tx, durability) {
+    transactionOptions({ durability });
     const line = this.#caller(tx);
     this.#lines.delete(tx);
     return line.commit(durability);
@@ -159,4 +166,29 @@ function operation(name) {
   const op = numberOf(name);
   if (op === undefined) throw new SwarmStoreError('UNSUPPORTED', 'the store at the other end of the port does not know this operation');
   return op;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string}
+ */
+function string(value) {
+  if (typeof value !== 'string') throw invalid('text', 'text: a string is needed');
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {any[]}
+ */
+function array(value) {
+  if (!Array.isArray(value)) throw invalid('calls', 'calls: an array is needed');
+  return value;
+}
+
+/** @param {any} message */
+function argument(message) {
+  if (message.ask === 'maintain') return string(message.argument);
+  if (message.ask === 'importFile' && !(message.argument instanceof Blob)) throw invalid('file', 'file: a Blob is needed');
+  return message.argument;
 }

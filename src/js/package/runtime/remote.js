@@ -290,6 +290,7 @@ class RemoteLine extends Caller {
     this.broken = new Promise((_, reject) => {
       this.#reject = reject;
     });
+    // It may break while it waits for its turn, when nobody listens yet.
     this.broken.catch(() => {});
   }
 

@@ -1,0 +1,63 @@
+//! Whole databases as files, in the browser.
+
+use super::pages::{PAGE, Pages};
+use super::{Engine, connection, vfs};
+use crate::error::{Error, ErrorCode, Result};
+use crate::platform::Clock;
+use crate::sql::{Connection, schema_version};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Where a SQLite file says whether it is in WAL mode: 2 for WAL, 1 for a journal.
+const FORMAT_BYTES: std::ops::Range<usize> = 18..20;
+
+/// The committed state as a SQLite file.
+pub(super) fn bytes(pages: &Pages) -> Vec<u8> {
+    let mut file = Vec::with_capacity(pages.size());
+    let mut segment = 0;
+    while let Some(bytes) = pages.committed_segment(segment) {
+        file.extend_from_slice(&bytes);
+        segment += 1;
+    }
+    file
+}
+
+/// Takes a file apart from the store: verified, in journal mode, at our page size, migrated.
+pub(super) fn stage(file: &[u8], clock: &dyn Clock) -> Result<Engine> {
+    let damaged = |reason: &str| ErrorCode::Corrupt.error(format!("the file is no sound SQLite database: {reason}"));
+    if !file.starts_with(b"SQLite format 3\0") || file.len() < 512 {
+        return Err(damaged("it does not begin like one"));
+    }
+    let out_of_memory = |_| ErrorCode::Quota.error("no memory left for the file");
+    let mut pages = Pages::tracked();
+    pages.load(file, 0).map_err(out_of_memory)?;
+    pages.load(&[1; FORMAT_BYTES.end - FORMAT_BYTES.start], FORMAT_BYTES.start).map_err(out_of_memory)?;
+    pages.commit();
+    let pages = Rc::new(RefCell::new(pages));
+    let name = "import";
+    vfs::mount(name, pages.clone());
+    let normalised = normalise(name).map_err(|error| match error.code() {
+        ErrorCode::InvalidArgument => error,
+        _ => damaged(&error.to_string()),
+    });
+    vfs::unmount(name);
+    normalised?;
+    let engine = Engine::open(pages, clock)?;
+    engine.pages.borrow_mut().commit();
+    Ok(engine)
+}
+
+fn normalise(name: &str) -> Result<()> {
+    let staged = connection(name)?;
+    let found = (&staged as &dyn Connection).texts("PRAGMA integrity_check", &[])?;
+    if found != ["ok"] {
+        return Err(ErrorCode::Corrupt.error(found.join("; ")));
+    }
+    if schema_version(&staged)? == 0 {
+        return Err(Error::invalid("file", "is a SQLite database, but not one of swarmstore's"));
+    }
+    if (&staged as &dyn Connection).integer("PRAGMA page_size", &[])? != PAGE as i64 {
+        staged.execute_script(&format!("PRAGMA page_size = {PAGE}; VACUUM;"))?;
+    }
+    Ok(())
+}

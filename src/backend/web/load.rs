@@ -1,0 +1,426 @@
+//! Opening: the fence against the writer before, then everything that is kept, verified.
+
+use super::idb::{self, BASE, Database, LOG, Missing};
+use super::pages::{PAGE, Pages, SEGMENT, SEGMENT_PAGES};
+use super::record::{self, FLAG_OPTIMISTIC, HEADER, Header, Kind, Place};
+use crate::error::{Error, ErrorCode, Result};
+use js_sys::{Array, Uint8Array};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use web_sys::{IdbCursorWithValue, IdbKeyRange};
+
+/// Base records in one batch: 16 MiB.
+const BASE_BATCH: u32 = 16;
+/// Log records in one batch.
+const LOG_BATCH: u32 = 2_000;
+
+/// What a store holds, and where its writer goes on.
+pub(super) struct Loaded {
+    pub(super) pages: Pages,
+    pub(super) epoch: u32,
+    pub(super) generation: u64,
+    pub(super) tail: Place,
+    pub(super) bases: u32,
+    /// The segments that the log changes.
+    pub(super) unfolded: BTreeSet<u32>,
+    /// The last record of every epoch before this one that is still in the log.
+    pub(super) old_epochs: Vec<Place>,
+    pub(super) log_bytes: usize,
+    pub(super) log_records: usize,
+}
+
+fn corrupt(what: impl std::fmt::Display) -> Error {
+    ErrorCode::Corrupt.error(format!("the stored database is damaged: {what}"))
+}
+
+fn unreadable(error: &JsValue) -> Error {
+    idb::failure(ErrorCode::Unavailable, "IndexedDB could not be read", error)
+}
+
+fn out_of_memory<T>(_: T) -> Error {
+    ErrorCode::Quota.error("no memory left for the database")
+}
+
+/// The header of a record in the log that has no body.
+pub(super) fn empty(kind: Kind, generation: u64, pages: u32, tail: Place, bases: u32) -> Header {
+    Header { kind, flags: 0, generation, pages, tail, part: 0, parts: 1, bases, entries: 0 }
+}
+
+/// Opens the database of a store, making it when it is new.
+pub(super) async fn open(store: &str) -> Result<Database> {
+    let first = record::seal(&empty(Kind::Epoch, 0, 0, Place::default(), 0), &[]);
+    let database = idb::open(store, Missing::Create, &first).await?;
+    database.ok_or_else(|| ErrorCode::Unavailable.error("IndexedDB could not be opened"))
+}
+
+/// Begins a new epoch and loads what is kept. From here on the writer before can add nothing.
+pub(super) async fn load(database: &Database) -> Result<Loaded> {
+    for _ in 0..8 {
+        let last = fence(database).await?;
+        let mut replay = Replay::new(last.header, last.place);
+        replay.bases(database, Damage::Refuse).await?;
+        replay.log(database, Damage::Refuse).await?;
+        match replay.gap {
+            None => return replay.finish(last.place.epoch + 1, last.header),
+            // A writer that had to leave in a hurry may come back to fill this; then all is read again.
+            Some(gap) => drop(stand_in(database, gap, last.header).await),
+        }
+    }
+    Err(ErrorCode::Locked.error("another writer keeps writing to this store"))
+}
+
+/// What there is, read without a fence and past any damage: the file of a store that cannot be opened.
+pub(super) async fn salvage(store: &str) -> Result<Option<Pages>> {
+    let Some(database) = idb::open(store, Missing::Refuse, &[]).await? else { return Ok(None) };
+    let tail = Place::default();
+    let mut replay = Replay::new(empty(Kind::Epoch, 0, 0, tail, 0), tail);
+    let outcome = async {
+        replay.bases(&database, Damage::Skip).await?;
+        replay.log(&database, Damage::Skip).await
+    };
+    let read = outcome.await;
+    database.close();
+    read?;
+    let pages = replay.page_count.max(replay.pages.size().div_ceil(PAGE) as u32);
+    replay.pages.loaded(pages).map_err(out_of_memory)?;
+    Ok(Some(replay.pages))
+}
+
+struct Last {
+    place: Place,
+    header: Header,
+}
+
+/// In one transaction: looks at the last record, adds a tombstone after it, where its writer would add next, and the
+/// first record of the new epoch.
+async fn fence(database: &Database) -> Result<Last> {
+    let transaction = idb::logging(database, false).map_err(|error| unreadable(&error))?;
+    let log = transaction.object_store(LOG).map_err(|error| unreadable(&error))?;
+    let request = log
+        .open_cursor_with_range_and_direction(&JsValue::UNDEFINED, web_sys::IdbCursorDirection::Prev)
+        .map_err(|error| unreadable(&error))?;
+    let found: Rc<RefCell<Result<Last>>> = Rc::new(RefCell::new(Err(corrupt("the log is empty"))));
+    let on_last = {
+        let (found, request, transaction) = (found.clone(), request.clone(), transaction.clone());
+        Closure::<dyn FnMut()>::new(move || {
+            let last = last_record(request.result().unwrap_or_default());
+            let added = match &last {
+                Ok(last) => begin_epoch(&log, last),
+                Err(_) => Err(JsValue::NULL),
+            };
+            if added.is_err() {
+                let _ = transaction.abort();
+            }
+            *found.borrow_mut() = last;
+        })
+    };
+    request.set_onsuccess(Some(on_last.as_ref().unchecked_ref()));
+    let completed = idb::completion(&transaction).await;
+    request.set_onsuccess(None);
+    let last = found.replace(Err(corrupt("the log is empty")))?;
+    match completed {
+        Ok(()) => Ok(last),
+        Err(error) if idb::exception_name(&error) == "QuotaExceededError" => {
+            Err(idb::failure(ErrorCode::Quota, "the store could not be opened for writing", &error))
+        }
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn last_record(cursor: JsValue) -> Result<Last> {
+    let cursor: IdbCursorWithValue = cursor.dyn_into().map_err(|_| corrupt("the log is empty"))?;
+    let place = cursor.key().ok().as_ref().and_then(idb::place).ok_or_else(|| corrupt("a key of the log is not ours"))?;
+    let value = cursor.value().unwrap_or_default();
+    let (header, _) = verified(&value, place)?;
+    Ok(Last { place, header })
+}
+
+fn begin_epoch(log: &web_sys::IdbObjectStore, last: &Last) -> Result<(), JsValue> {
+    let Header { generation, pages, tail, bases, .. } = last.header;
+    let add = |place, kind| {
+        let record = record::seal(&empty(kind, generation, pages, tail, bases), &[]);
+        log.add_with_key(&Uint8Array::from(&*record), &idb::key(place)).map(|_| ())
+    };
+    add(Place { number: last.place.number + 1, ..last.place }, Kind::Tombstone)?;
+    add(Place { epoch: last.place.epoch + 1, number: 0 }, Kind::Epoch)
+}
+
+/// Closes a gap that a writer left, so that it cannot be filled any more.
+async fn stand_in(database: &Database, gap: Place, last: Header) -> Result<(), JsValue> {
+    let transaction = idb::logging(database, false)?;
+    let record = record::seal(&empty(Kind::Tombstone, last.generation, last.pages, last.tail, last.bases), &[]);
+    transaction.object_store(LOG)?.add_with_key(&Uint8Array::from(&*record), &idb::key(gap))?;
+    idb::completion(&transaction).await
+}
+
+/// The record's header and its bytes, checked against its checksum.
+fn verified(value: &JsValue, place: Place) -> Result<(Header, Vec<u8>)> {
+    let wrong = |what: &str| corrupt(format!("record {}/{}: {what}", place.epoch, place.number));
+    let bytes = value.dyn_ref::<Uint8Array>().ok_or_else(|| wrong("it holds no bytes"))?.to_vec();
+    let (header, checksum) = Header::read(&bytes).map_err(wrong)?;
+    if record::checksum(&bytes[..HEADER], &bytes[HEADER..]) != checksum {
+        return Err(wrong("its checksum does not fit"));
+    }
+    Ok((header, bytes))
+}
+
+/// What to do with a record that cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    Refuse,
+    Skip,
+}
+
+/// Puts base and log together.
+struct Replay {
+    pages: Pages,
+    page_count: u32,
+    /// The generation that each base record holds.
+    generations: Vec<u64>,
+    expected_bases: u32,
+    tail: Place,
+    last: Place,
+    generation: u64,
+    next: Place,
+    gap: Option<Place>,
+    unfolded: BTreeSet<u32>,
+    old_epochs: Vec<Place>,
+    log_bytes: usize,
+    log_records: usize,
+}
+
+impl Replay {
+    fn new(header: Header, last: Place) -> Self {
+        Replay {
+            pages: Pages::tracked(),
+            page_count: 0,
+            generations: Vec::new(),
+            expected_bases: header.bases,
+            tail: header.tail,
+            last,
+            generation: 0,
+            next: header.tail,
+            gap: None,
+            unfolded: BTreeSet::new(),
+            old_epochs: Vec::new(),
+            log_bytes: 0,
+            log_records: 0,
+        }
+    }
+
+    /// Reads the base records, each straight into its segment's memory.
+    async fn bases(&mut self, database: &Database, damage: Damage) -> Result<()> {
+        loop {
+            let from = self.generations.len() as u32;
+            let range = IdbKeyRange::bound(&from.into(), &(from + BASE_BATCH - 1).into()).map_err(|error| unreadable(&error))?;
+            let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
+            let request = store.get_all_with_key(&range).map_err(|error| unreadable(&error))?;
+            let batch: Array = idb::answer(&request).await.map_err(|error| unreadable(&error))?.unchecked_into();
+            for value in batch.iter() {
+                let segment = self.generations.len() as u32;
+                match self.base(segment, &value) {
+                    Ok(generation) => self.generations.push(generation),
+                    Err(_) if damage == Damage::Skip => self.generations.push(0),
+                    Err(error) => return Err(error),
+                }
+            }
+            if batch.length() < BASE_BATCH {
+                break;
+            }
+        }
+        if damage == Damage::Refuse && (self.generations.len() as u32) < self.expected_bases {
+            return Err(corrupt("a base record is missing"));
+        }
+        Ok(())
+    }
+
+    fn base(&mut self, segment: u32, value: &JsValue) -> Result<u64> {
+        let wrong = |what: &str| corrupt(format!("base record {segment}: {what}"));
+        let bytes: &Uint8Array = value.dyn_ref().ok_or_else(|| wrong("it holds no bytes"))?;
+        let length = (bytes.length() as usize).checked_sub(HEADER).ok_or_else(|| wrong("it is too short"))?;
+        if !record::is_segment(length) {
+            return Err(wrong("its length is not a segment's"));
+        }
+        let mut head = [0; HEADER];
+        bytes.subarray(0, HEADER as u32).copy_to(&mut head);
+        let (header, checksum) = Header::read(&head).map_err(wrong)?;
+        if header.kind != Kind::Base || header.entries != segment {
+            return Err(wrong("it is not this segment's"));
+        }
+        let memory = self.pages.load_segment(segment, length).map_err(out_of_memory)?;
+        bytes.subarray(HEADER as u32, bytes.length()).copy_to(memory);
+        if record::checksum(&head, memory) != checksum {
+            memory.fill(0);
+            return Err(wrong("its checksum does not fit"));
+        }
+        Ok(header.generation)
+    }
+
+    /// Replays the log from its tail on.
+    async fn log(&mut self, database: &Database, damage: Damage) -> Result<()> {
+        let mut from = self.tail;
+        let mut open = false;
+        loop {
+            let range = IdbKeyRange::lower_bound_with_open(&idb::key(from), open).map_err(|error| unreadable(&error))?;
+            let store = idb::reading(database, LOG).map_err(|error| unreadable(&error))?;
+            let keys = store.get_all_keys_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
+            let values = store.get_all_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
+            let (keys, values) = futures_pair(idb::answer(&keys), idb::answer(&values)).await;
+            let keys: Array = keys.map_err(|error| unreadable(&error))?.unchecked_into();
+            let values: Array = values.map_err(|error| unreadable(&error))?.unchecked_into();
+            for (key, value) in keys.iter().zip(values.iter()) {
+                let place = idb::place(&key).ok_or_else(|| corrupt("a key of the log is not ours"))?;
+                (from, open) = (place, true);
+                match self.record(place, &value, damage) {
+                    Ok(()) => {}
+                    Err(_) if damage == Damage::Skip => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if keys.length() < LOG_BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    fn record(&mut self, place: Place, value: &JsValue, damage: Damage) -> Result<()> {
+        // The epochs of writers after the last known one are ours, begun by `fence`.
+        if damage == Damage::Refuse && place.epoch > self.last.epoch {
+            return Ok(());
+        }
+        let (header, bytes) = verified(value, place)?;
+        let body = &bytes[HEADER..];
+        self.log_bytes += bytes.len();
+        self.log_records += 1;
+        if damage == Damage::Refuse && !self.is_next(place, header)? {
+            return Ok(());
+        }
+        match header.kind {
+            Kind::Tombstone => return Ok(()),
+            Kind::Data => self.data(header, body).map_err(|what| corrupt(format!("record {}/{}: {what}", place.epoch, place.number)))?,
+            Kind::Epoch | Kind::Fold | Kind::Image | Kind::Base => self.resize(header),
+        }
+        self.generation = header.generation;
+        Ok(())
+    }
+
+    /// Whether this record counts: it is the one after the last, or the first of the next epoch.
+    fn is_next(&mut self, place: Place, header: Header) -> Result<bool> {
+        if self.ended(place.epoch) {
+            return Ok(false);
+        }
+        if place.epoch > self.next.epoch {
+            if place.number != 0 {
+                return Err(corrupt(format!("record {}/0 is missing", place.epoch)));
+            }
+            self.end(self.next.epoch);
+        } else if place.number > self.next.number {
+            // Only a record that was issued while the one before it was under way may stand behind a gap.
+            if header.flags & FLAG_OPTIMISTIC == 0 {
+                return Err(corrupt(format!("record {}/{} is missing", self.next.epoch, self.next.number)));
+            }
+            self.gap = Some(self.next);
+            self.end(place.epoch);
+            return Ok(false);
+        }
+        if header.kind == Kind::Tombstone {
+            self.end(place.epoch);
+            return Ok(false);
+        }
+        self.next = Place { epoch: place.epoch, number: place.number + 1 };
+        Ok(true)
+    }
+
+    fn ended(&self, epoch: u32) -> bool {
+        self.old_epochs.last().is_some_and(|old| old.epoch == epoch)
+    }
+
+    /// The epoch has no more records that count.
+    fn end(&mut self, epoch: u32) {
+        if !self.ended(epoch) {
+            self.old_epochs.push(Place { epoch, number: self.next.number.saturating_sub(1) });
+        }
+    }
+
+    fn data(&mut self, header: Header, body: &[u8]) -> Result<(), &'static str> {
+        self.resize(header);
+        let Replay { pages, generations, unfolded, .. } = self;
+        record::ranges(body, header.entries, |page, offset, bytes| {
+            if page >= header.pages {
+                return Err("a page of it lies beyond the end");
+            }
+            let segment = page / SEGMENT_PAGES;
+            if generations.get(segment as usize).is_some_and(|folded| *folded >= header.generation) {
+                return Ok(());
+            }
+            unfolded.insert(segment);
+            pages.load(bytes, page as usize * PAGE + offset).map_err(|_| "no memory is left for it")
+        })
+    }
+
+    /// The database had so many pages at this record; what is cut off reads as zeros when it grows again.
+    fn resize(&mut self, header: Header) {
+        let Header { pages, generation, .. } = header;
+        if pages < self.page_count {
+            let cut = pages as usize * PAGE..self.page_count as usize * PAGE;
+            for segment in cut.start / SEGMENT..cut.end.div_ceil(SEGMENT) {
+                if self.generations.get(segment).is_some_and(|folded| *folded >= generation) {
+                    continue;
+                }
+                let start = cut.start.max(segment * SEGMENT);
+                let end = cut.end.min((segment + 1) * SEGMENT);
+                self.pages.clear(start, end);
+            }
+        }
+        self.page_count = pages;
+    }
+
+    fn finish(mut self, epoch: u32, last: Header) -> Result<Loaded> {
+        // What was never folded has to be folded once, so that the base has no gaps.
+        let segments = self.page_count.div_ceil(SEGMENT_PAGES);
+        self.unfolded.extend(self.generations.len() as u32..segments);
+        self.unfolded.retain(|segment| *segment < segments);
+        self.pages.loaded(self.page_count).map_err(out_of_memory)?;
+        Ok(Loaded {
+            pages: self.pages,
+            epoch,
+            generation: self.generation.max(last.generation),
+            tail: self.tail,
+            bases: self.expected_bases,
+            unfolded: self.unfolded,
+            old_epochs: self.old_epochs,
+            log_bytes: self.log_bytes,
+            log_records: self.log_records,
+        })
+    }
+}
+
+/// Both answers; the second request is under way while the first is waited for.
+async fn futures_pair<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
+    let mut first = std::pin::pin!(first);
+    let mut second = std::pin::pin!(second);
+    let (mut a, mut b) = (None, None);
+    std::future::poll_fn(|context| {
+        if a.is_none() {
+            if let std::task::Poll::Ready(value) = first.as_mut().poll(context) {
+                a = Some(value);
+            }
+        }
+        if b.is_none() {
+            if let std::task::Poll::Ready(value) = second.as_mut().poll(context) {
+                b = Some(value);
+            }
+        }
+        match (a.take(), b.take()) {
+            (Some(a), Some(b)) => std::task::Poll::Ready((a, b)),
+            (first, second) => {
+                a = first;
+                b = second;
+                std::task::Poll::Pending
+            }
+        }
+    })
+    .await
+}

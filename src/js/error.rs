@@ -1,0 +1,56 @@
+//! Errors as JSON text, of which the JavaScript runtime makes a `SwarmStoreError`.
+
+use crate::error::Error;
+use crate::model::{camel, write_text};
+use std::error::Error as _;
+use wasm_bindgen::JsValue;
+
+/// The error as the text that is thrown.
+pub(super) fn thrown(error: &Error) -> JsValue {
+    JsValue::from_str(&text(error))
+}
+
+pub(super) fn text(error: &Error) -> String {
+    let detail = error.detail();
+    let mut out = String::from("{\"code\":");
+    write_text(error.code().as_str(), &mut out);
+    out.push_str(",\"retryable\":");
+    out.push_str(if error.is_retryable() { "true" } else { "false" });
+    out.push_str(",\"message\":");
+    let field = detail.field.as_deref().map(camel);
+    match (&field, detail.field.as_deref().and_then(|name| detail.message.strip_prefix(name))) {
+        // A refusal begins with the name of its field, which is another one in JavaScript.
+        (Some(field), Some(rest)) => write_text(&format!("{field}{rest}"), &mut out),
+        _ => write_text(&detail.message, &mut out),
+    }
+    let mut member = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            out.push_str(&format!(",\"{name}\":"));
+            write_text(value, &mut out);
+        }
+    };
+    member("table", detail.table);
+    member("id", detail.id.as_deref());
+    member("field", field.as_deref());
+    if let Some(index) = detail.index {
+        out.push_str(&format!(",\"index\":{index}"));
+    }
+    if let Some(actual) = detail.actual {
+        out.push_str(&format!(",\"actual\":{actual}"));
+    }
+    if detail.committed {
+        out.push_str(",\"committed\":true");
+    }
+    if let Some(source) = error.source() {
+        // The cause of a failed DOM operation is its name and its message.
+        let cause = source.to_string();
+        let (name, message) = cause.split_once(": ").filter(|(name, _)| !name.contains(' ')).unwrap_or(("Error", &cause));
+        out.push_str(",\"cause\":{\"name\":");
+        write_text(name, &mut out);
+        out.push_str(",\"message\":");
+        write_text(message, &mut out);
+        out.push('}');
+    }
+    out.push('}');
+    out
+}

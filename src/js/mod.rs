@@ -1,0 +1,7 @@
+//! The edge to JavaScript: one class, and errors. No rules and no SQL.
+
+mod core;
+mod error;
+mod options;
+
+pub use self::core::Core;

@@ -1,1 +1,0 @@
-//! The contract suite: what every backend has to do, written once.

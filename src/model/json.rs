@@ -17,11 +17,20 @@ pub const MAX_INTEGER: i64 = 9_007_199_254_740_991;
 ///
 /// Text given to [`Json::parse`] is checked at once; what comes from a `serde_json::Value` is checked when it is
 /// written to the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Json {
     text: Box<str>,
     checked: bool,
 }
+
+/// Equal when the texts are.
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json {}
 
 impl Json {
     /// Takes a JSON text.
@@ -53,7 +62,21 @@ impl Json {
     /// The value as a tree.
     #[must_use]
     pub fn to_tree(&self) -> serde_json::Value {
-        serde_json::from_str(&self.text).unwrap_or_default()
+        // serde_json goes one level less deep than we do, so the outermost is taken apart here.
+        let tree = |raw: &str| serde_json::from_str(raw).unwrap_or_default();
+        match self.text.bytes().next() {
+            Some(b'[') => elements(&self.text).unwrap_or_default().into_iter().map(tree).collect(),
+            Some(b'{') => {
+                let mut object = serde_json::Map::new();
+                // A text that was checked is an object to its end; the closure refuses nothing.
+                let _ = members(&self.text, |key, value| {
+                    object.insert(key.to_owned(), tree(value));
+                    Ok(())
+                });
+                object.into()
+            }
+            _ => tree(&self.text),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod value;
 pub use agent::{Agent, AgentPatch, AgentStatus, NewAgent};
 pub use event::{Event, Expected, NewEvent, Stream};
 pub use field::{Field, Argument, Answer, Kind, Scalar};
+pub(crate) use id::refusal;
 pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};
 pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
 pub use patch::Patch;

@@ -26,6 +26,8 @@ impl<'a> Deref for Agents<'a> {
 }
 
 impl Rules for Agent {
+    const COMPOUND: bool = false;
+
     fn create(cx: &Context<'_>, new: NewAgent) -> Result<Self> {
         let id = match new.id.clone() {
             Some(id) => id,

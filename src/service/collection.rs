@@ -8,6 +8,9 @@ use std::marker::PhantomData;
 
 /// What is particular to one kind of record when it is written.
 pub(crate) trait Rules: Entity + Mutable {
+    /// Whether changing one takes several statements that write, so that a failure has to undo those before it.
+    const COMPOUND: bool;
+
     /// Inserts a new record.
     fn create(cx: &Context<'_>, new: Self::New) -> Result<Self>;
 
@@ -58,8 +61,10 @@ impl<'a, E: Rules> Collection<'a, E> {
     /// # Errors
     /// `NOT_FOUND`; `CONFLICT` when a unique value is taken or the change is not allowed now; `INVALID_ARGUMENT`.
     pub fn update(&self, id: impl AsRef<str>, patch: E::Patch) -> Result<E> {
-        let current = self.current(id.as_ref())?;
-        self.change(current, patch)
+        self.whole(|| {
+            let current = self.current(id.as_ref())?;
+            self.change(current, patch)
+        })
     }
 
     /// Changes some fields if the record still has this version.
@@ -73,7 +78,7 @@ impl<'a, E: Rules> Collection<'a, E> {
             let message = format!("{} {} has version {actual}, not {version}", E::TABLE, id.as_ref());
             return Err(Error::conflict(E::TABLE, id.as_ref(), message).with_actual(actual));
         }
-        self.change(current, patch)
+        self.whole(|| self.change(current, patch))
     }
 
     /// Deletes a record; `false` when it was not there.
@@ -111,9 +116,11 @@ impl<'a, E: Rules> Collection<'a, E> {
             None => None,
         };
         let Some(current) = current else { return self.add(new) };
-        let replaced = E::replace(self.cx, current, new)?;
-        let everything: Vec<usize> = (1..E::FIELDS.len()).collect();
-        self.store(replaced, everything)
+        self.whole(|| {
+            let replaced = E::replace(self.cx, current, new)?;
+            let everything: Vec<usize> = (1..E::FIELDS.len()).collect();
+            self.store(replaced, everything)
+        })
     }
 
     /// Adds several records, all or none.
@@ -152,6 +159,10 @@ impl<'a, E: Rules> Collection<'a, E> {
     fn each<T, R>(&self, rows: impl IntoIterator<Item = T>, run: impl Fn(T) -> Result<R>) -> Result<Vec<R>> {
         let all = || rows.into_iter().enumerate().map(|(at, row)| run(row).map_err(|error| error.at_index(at))).collect();
         self.cx.atomically(all)
+    }
+
+    fn whole<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        if E::COMPOUND { self.cx.atomically(run) } else { run() }
     }
 
     fn current(&self, id: &str) -> Result<E> {

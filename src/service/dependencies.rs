@@ -13,7 +13,7 @@ pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
     let id = Value::text(task.id.as_str()).into_owned();
     cx.connection.execute("DELETE FROM task_dependencies WHERE task_id = ?1", &[id.clone()])?;
     let mut unmet = 0;
-    let mut lost = None;
+    let mut lost_one = None;
     for (place, dependency) in (0..).zip(&task.dependencies) {
         let on = Value::text(dependency.as_str());
         if task.dependencies[..usize::try_from(place).unwrap_or(0)].contains(dependency) {
@@ -25,7 +25,7 @@ pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
             Some(status) => {
                 unmet += 1;
                 if matches!(status, "failed" | "cancelled") {
-                    lost = Some(reason(dependency.as_str(), status));
+                    lost_one = Some(reason(dependency.as_str(), status));
                 }
             }
         }
@@ -38,11 +38,14 @@ pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
         "UPDATE tasks SET unmet_dependencies = ?2, dependency_count = ?3 WHERE id = ?1",
         &[id.clone(), Value::Integer(unmet), Value::Integer(count)],
     )?;
-    if let (Some(reason), OnDependencyFailure::Cancel) = (lost, task.on_dependency_failure) {
-        cancel(cx, task.id.as_str(), &reason)?;
+    if let (Some(reason), OnDependencyFailure::Cancel) = (lost_one, task.on_dependency_failure) {
+        // The version is raised by whoever writes the task, and only once.
+        let sql = "UPDATE tasks SET status = 'cancelled', cancel_reason = ?2, completed_at = ?3 WHERE id = ?1";
+        cx.connection.execute(sql, &[id, Value::text(&reason), Value::Integer(cx.now().0)])?;
         task.status = TaskStatus::Cancelled;
         task.cancel_reason = Some(reason);
         task.completed_at = Some(cx.now());
+        lost(cx, task.id.as_str(), TaskStatus::Cancelled)?;
     }
     Ok(())
 }
@@ -109,11 +112,11 @@ pub(super) fn nobody_waits_for(cx: &Context<'_>, id: &str) -> Result<()> {
             SELECT tasks.id FROM tasks JOIN doomed ON tasks.parent_task_id = doomed.id
         )
         SELECT edge.task_id
-        FROM doomed
-        JOIN tasks AS prerequisite ON prerequisite.id = doomed.id AND prerequisite.status <> 'completed'
-        JOIN task_dependencies AS edge ON edge.depends_on = doomed.id
-        JOIN tasks AS waiting ON waiting.id = edge.task_id AND waiting.status = 'pending'
-        WHERE edge.task_id NOT IN (SELECT id FROM doomed)
+        FROM task_dependencies AS edge
+        WHERE edge.depends_on IN (SELECT id FROM doomed)
+          AND edge.task_id NOT IN (SELECT id FROM doomed)
+          AND (SELECT status FROM tasks WHERE id = edge.depends_on) <> 'completed'
+          AND (SELECT status FROM tasks WHERE id = edge.task_id) = 'pending'
         LIMIT 1";
     match cx.connection.texts(sql, &[Value::text(id)])?.first() {
         None => Ok(()),

@@ -112,7 +112,7 @@ impl<'a> Events<'a> {
     /// The events of one stream.
     ///
     /// # Errors
-    /// What the database reports.
+    /// `INVALID_ARGUMENT` when it is no name of a stream.
     pub fn read(&self, stream: &Stream, options: ReadStream) -> Result<Vec<Event>> {
         self.check_stream(stream)?;
         let (compare, order, from) = match options.direction {
@@ -172,8 +172,12 @@ impl<'a> Events<'a> {
     }
 
     fn check_stream(&self, stream: &Stream) -> Result<()> {
-        self.cx.check_text("aggregate_type", &stream.aggregate_type)?;
-        self.cx.check_text("aggregate_id", &stream.aggregate_id)
+        for (field, name) in [("aggregate_type", &stream.aggregate_type), ("aggregate_id", &stream.aggregate_id)] {
+            if let Some(reason) = crate::model::refusal(name) {
+                return Err(Error::invalid(field, reason));
+            }
+        }
+        Ok(())
     }
 
     fn last_sequence(&self, stream: &Stream) -> Result<i64> {

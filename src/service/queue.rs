@@ -89,7 +89,8 @@ impl Tasks<'_> {
             return give_up(cx, id, lease.attempt, message);
         }
         let wait = lease.backoff.delay_ms(lease.attempt, cx.random());
-        try_again(cx, id, lease.attempt, message, Some(cx.now().plus(wait)))
+        let due = cx.now().plus(wait).min(Millis(crate::model::MAX_INTEGER));
+        try_again(cx, id, lease.attempt, message, Some(due))
     }
 
     /// Records a failed attempt after which no other makes sense: the task stays failed.
@@ -142,8 +143,9 @@ impl Tasks<'_> {
                 UNION
                 SELECT tasks.id FROM tasks JOIN subtasks ON tasks.parent_task_id = subtasks.id
             )
-            SELECT subtasks.id FROM subtasks JOIN tasks ON tasks.id = subtasks.id
-            WHERE tasks.status IN ('pending', 'assigned', 'running') ORDER BY subtasks.id";
+            SELECT id FROM subtasks
+            WHERE (SELECT status FROM tasks WHERE tasks.id = subtasks.id) IN ('pending', 'assigned', 'running')
+            ORDER BY id";
         for subtask in cx.connection.texts(subtasks, &[Value::text(id.as_str())])? {
             // One that depended on another subtask may have been cancelled with it meanwhile.
             if !found(cx, &TaskId::new(subtask.clone())?)?.status.is_final() {
@@ -237,6 +239,8 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
          WHERE id IN (
              SELECT id FROM tasks INDEXED BY tasks_claimable
              WHERE status = 'pending' AND unmet_dependencies = 0 AND run_at <= ?4{only}
+               -- Says nothing new, but has every priority looked up by itself: tasks that are not due cost nothing then.
+               AND priority IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
                AND trust_operation IS NULL
                AND (required_capabilities = '[]' OR NOT EXISTS (
                    SELECT 1 FROM json_each(required_capabilities) AS required

@@ -30,6 +30,8 @@ impl<'a> Deref for Tasks<'a> {
 }
 
 impl Rules for Task {
+    const COMPOUND: bool = true;
+
     fn create(cx: &Context<'_>, new: NewTask) -> Result<Self> {
         let id = match new.id.clone() {
             Some(id) => id,
@@ -38,13 +40,16 @@ impl Rules for Task {
         let on_conflict = new.on_conflict;
         let mut task = from_new(new, id, cx);
         cx.check(&task)?;
-        if !repository::insert(cx.connection, &task)? {
-            return taken(cx, &task, on_conflict);
+        if task.parent_task_id.as_ref() == Some(&task.id) {
+            return Err(part_of_itself());
         }
-        if !task.dependencies.is_empty() {
-            dependencies::set(cx, &mut task)?;
+        if task.dependencies.is_empty() {
+            return insert(cx, &task, on_conflict).map(|there| there.unwrap_or(task));
         }
-        Ok(task)
+        cx.atomically(|| match insert(cx, &task, on_conflict)? {
+            Some(there) => Ok(there),
+            None => dependencies::set(cx, &mut task).map(|()| task),
+        })
     }
 
     fn change(cx: &Context<'_>, current: Self, patch: TaskPatch) -> Result<(Self, Vec<usize>)> {
@@ -78,7 +83,8 @@ impl Rules for Task {
     }
 
     fn before_delete(cx: &Context<'_>, id: &str) -> Result<()> {
-        dependencies::nobody_waits_for(cx, id)
+        dependencies::nobody_waits_for(cx, id)?;
+        shorten(cx, id)
     }
 }
 
@@ -90,6 +96,11 @@ fn from_new(new: NewTask, id: TaskId, cx: &Context<'_>) -> Task {
     Task::from_new(
         new, id, cx.now(), pending, agent, 0, token, expires, result, Vec::new(), reason, assigned, started, completed,
     )
+}
+
+/// Inserts; gives the task that is there instead when the caller is content with that.
+fn insert(cx: &Context<'_>, task: &Task, on_conflict: OnConflict) -> Result<Option<Task>> {
+    if repository::insert(cx.connection, task)? { Ok(None) } else { taken(cx, task, on_conflict).map(Some) }
 }
 
 /// An id or unique key is there already.
@@ -129,7 +140,8 @@ fn settle(cx: &Context<'_>, current: &Task, task: &mut Task) -> Result<()> {
     if task.parent_task_id != current.parent_task_id {
         is_no_descendant(cx, task)?;
     }
-    if task.dependencies != current.dependencies {
+    let held_no_more = task.on_dependency_failure != current.on_dependency_failure && task.status == TaskStatus::Pending;
+    if task.dependencies != current.dependencies || (held_no_more && !task.dependencies.is_empty()) {
         if task.status != TaskStatus::Pending {
             return Err(illegal(Task::TABLE, task.id.as_str(), "dependencies change only while it is pending"));
         }
@@ -150,5 +162,25 @@ fn is_no_descendant(cx: &Context<'_>, task: &Task) -> Result<()> {
         )
         SELECT COUNT(*) FROM ancestors WHERE id = ?2";
     let found = cx.connection.integer(sql, &[Value::text(parent.as_str()), Value::text(task.id.as_str())])?;
-    if found > 0 { Err(Error::invalid("parent_task_id", "would make the task a part of itself")) } else { Ok(()) }
+    if found > 0 { Err(part_of_itself()) } else { Ok(()) }
+}
+
+fn part_of_itself() -> Error {
+    Error::invalid("parent_task_id", "would make the task a part of itself")
+}
+
+/// Deletes the far ends of a long line of subtasks, before the database deletes the rest with the first: SQLite goes down
+/// no more than 1,000 levels at once, and each costs it more than the one above.
+fn shorten(cx: &Context<'_>, id: &str) -> Result<()> {
+    let ends = "
+        WITH RECURSIVE subtasks (id, depth) AS (
+            SELECT ?1, 0
+            UNION ALL
+            SELECT tasks.id, subtasks.depth + 1 FROM tasks JOIN subtasks ON tasks.parent_task_id = subtasks.id
+        )
+        SELECT id FROM subtasks WHERE depth > 0 AND depth % 50 = 0 ORDER BY depth DESC";
+    for end in cx.connection.texts(ends, &[Value::text(id)])? {
+        repository::delete::<Task>(cx.connection, &end)?;
+    }
+    Ok(())
 }

@@ -45,7 +45,10 @@ impl<R: Record> Query<R> {
     /// `INVALID_ARGUMENT` when there is no such field or the value is of another kind.
     pub fn filter(mut self, field: &str, value: &impl Scalar) -> Result<Self> {
         let field = find::<R>(field)?;
-        let value = value.to_value().into_owned();
+        let value = match (value.to_value().into_owned(), field.kind) {
+            (Value::Null, Kind::Json(default)) if !field.optional => Value::text(default),
+            (value, _) => value,
+        };
         check_kind(field, &value)?;
         self.filters.push((field, value));
         Ok(self)

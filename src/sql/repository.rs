@@ -2,7 +2,7 @@
 
 use super::{Connection, Entity, Order, Query, Row, Value};
 use crate::error::{Error, Result};
-use crate::model::{Field, write_value};
+use crate::model::{Field, Kind, write_value};
 use std::fmt::Write as _;
 
 /// What a row can be read as: the record itself, or its JSON text for a caller that wants no struct.
@@ -116,7 +116,7 @@ pub(crate) fn select<E: Entity>(
     for (at, (field, order)) in order.iter().enumerate() {
         let separator = if at == 0 { "" } else { ", " };
         let direction = if *order == Order::Descending { " DESC" } else { "" };
-        let _ = write!(sql, "{separator}{}{direction}", field.name);
+        let _ = write!(sql, "{separator}{}{direction}", expression::<E>(field));
     }
     if query.limit.is_some() || query.offset > 0 {
         values.push(Value::Integer(query.limit.unwrap_or(-1)));
@@ -164,7 +164,13 @@ fn conditions<'q, E: Entity>(query: &'q Query<E>, values: &mut Vec<Value<'q>>) -
                 return format!("{column} IS NULL");
             }
             values.push(value.clone());
-            format!("{column} = ?{}", values.len())
+            let equal = format!("{column} = ?{}", values.len());
+            match (field.kind, value) {
+                (Kind::Json(default), Value::Text(text)) if !field.optional && text == default => {
+                    format!("({equal} OR {column} IS NULL)")
+                }
+                _ => equal,
+            }
         })
         .collect()
 }
@@ -177,7 +183,7 @@ fn expression<E: Entity>(field: &Field) -> &'static str {
         .map_or_else(|| E::FIELDS.iter().find(|own| own.name == field.name).map_or("", |own| own.name), |(_, sql)| sql)
 }
 
-/// The query's order with the id as the last key, in the direction of the key before it.
+/// The query's order with the id as the last key.
 fn total_order<E: Entity>(query: &Query<E>) -> Vec<(&'static Field, Order)> {
     let mut order = query.order.clone();
     if order.iter().all(|(field, _)| field.name != "id") {

@@ -50,6 +50,11 @@ pub(super) fn ids<R: Record>(records: &[R]) -> Vec<&str> {
     records.iter().map(Record::id).collect()
 }
 
+/// `Ok`, with the error type that a closure's `?` needs.
+pub(super) fn done<T>(value: T) -> Result<T> {
+    Ok(value)
+}
+
 /// The error of what has to fail with this code.
 #[track_caller]
 pub(super) fn refused<T: Debug>(result: Result<T>, code: ErrorCode) -> Error {

@@ -3,9 +3,7 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __contract_cases {
-    ($($stamp:ident)::+, $run:ident) => { $crate::__contract_cases!(@ [$($stamp)::+] $run) };
-    ($crate_:tt $(:: $stamp:ident)+, $run:ident) => { $crate::__contract_cases!(@ [$crate_ $(:: $stamp)+] $run) };
-    (@ [$($stamp:tt)+] $run:ident) => {
+    ([$($stamp:tt)+] $run:ident) => {
         $($stamp)+! { $run;
             records {
                 a_missing_id_becomes_a_uuid_of_version_7,

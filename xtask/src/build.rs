@@ -26,7 +26,7 @@ const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
-const OPTIMISATION: [&str; 3] = ["-O3", "--strip-debug", "--strip-producers"];
+const OPTIMISATION: [&str; 3] = ["-O2", "--strip-debug", "--strip-producers"];
 
 /// How the module is compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,7 +84,7 @@ pub fn package(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result
 /// cargo's output is byte for byte what they were run on the last time.
 fn module(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result<PathBuf> {
     let release: &[&str] = if profile == Profile::Release {
-        &["--release"]
+        &["--profile", "wasm"]
     } else {
         &[]
     };
@@ -102,7 +102,7 @@ fn module(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result<Path
         .folder(workspace.root())
         .go()?;
     let folder = if profile == Profile::Release {
-        "release"
+        "wasm"
     } else {
         "debug"
     };

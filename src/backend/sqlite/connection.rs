@@ -31,6 +31,7 @@ impl SqliteConnection {
         body: &mut dyn FnMut(&dyn Connection) -> Result<()>,
     ) -> Result<()> {
         self.execute(begin, &[])?;
+        let _unless_ended = RollBack(self);
         let outcome = body(self).and_then(|()| self.execute("COMMIT", &[]).map(|_| ()));
         if outcome.is_err() {
             self.roll_back()?;
@@ -44,6 +45,16 @@ impl SqliteConnection {
             return Ok(());
         }
         self.execute("ROLLBACK", &[]).map(|_| ())
+    }
+}
+
+/// Leaves no transaction open when a job panics.
+struct RollBack<'a>(&'a SqliteConnection);
+
+impl Drop for RollBack<'_> {
+    fn drop(&mut self) {
+        // The panic is what the caller hears of; the next BEGIN would report a rollback that failed.
+        let _ = self.0.roll_back();
     }
 }
 

@@ -26,11 +26,15 @@ pub(super) struct Place {
 }
 
 impl Place {
+    pub(super) fn is_memory(&self) -> bool {
+        self.storage == Storage::Memory
+    }
+
     /// A connection with the pragmas that hold on every one.
     pub(super) fn connect(&self, read_only: bool) -> Result<SqliteConnection> {
         let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
         let mut flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        if self.storage == Storage::Memory {
+        if self.is_memory() {
             flags |= OpenFlags::SQLITE_OPEN_URI;
         }
         let raw = rusqlite::Connection::open_with_flags(&self.path, flags).map_err(from_sqlite)?;
@@ -101,12 +105,13 @@ impl Native {
         let now = request.clock.now();
         connection.in_transaction("BEGIN IMMEDIATE", &mut |connection| migrate(connection, now))?;
         let lock = WriterLock::new(connection);
+        let closed = Arc::default();
         Ok(Native {
             readers: Arc::new(Readers::new(place.clone())),
-            writer: Writer::start(lock.clone(), place.durability)?,
+            writer: Writer::start(lock.clone(), place.durability, Arc::clone(&closed))?,
             place,
             lock,
-            closed: Arc::default(),
+            closed,
             clock: request.clock.clone(),
         })
     }
@@ -166,8 +171,12 @@ impl Backend for Native {
         Box::pin(async move {
             let writer = self.lock.lock().await;
             self.check_open()?;
-            writer.execute("BEGIN IMMEDIATE", &[])?;
-            Ok(Box::new(Open { writer, ended: false }) as Box<dyn Transaction>)
+            let open = Open { writer, place: self.place.clone(), readers: self.readers.clone(), ended: false };
+            if self.place.is_memory() {
+                self.readers.hold_on()?;
+            }
+            open.writer.execute("BEGIN IMMEDIATE", &[])?;
+            Ok(Box::new(open) as Box<dyn Transaction>)
         })
     }
 
@@ -184,6 +193,8 @@ impl Backend for Native {
 
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
+            // What was called before is done before: the thread that writes takes one job after another.
+            let _ = self.writer.submit(Box::new(|_| Ok(())), None).await;
             let writer = self.lock.lock().await;
             if self.closed.swap(true, Ordering::AcqRel) {
                 return Ok(());
@@ -207,6 +218,7 @@ impl Backend for Native {
 
     fn import(&self, file: Vec<u8>) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
+            self.check_open()?;
             let staged = image::stage(&file, self.clock.now())?;
             let mut writer = self.lock.lock().await;
             self.check_open()?;
@@ -227,6 +239,8 @@ impl Backend for Native {
 /// An explicit transaction on the writer's connection.
 struct Open {
     writer: super::writer::WriterGuard,
+    place: Place,
+    readers: Arc<Readers>,
     ended: bool,
 }
 
@@ -235,15 +249,22 @@ impl Transaction for Open {
         job(&*self.writer)
     }
 
-    fn commit(mut self: Box<Self>, _durability: Option<Durability>) -> BoxFuture<'static, Result<()>> {
-        let committed = self.writer.execute("COMMIT", &[]).map(|_| ());
+    fn commit(mut self: Box<Self>, durability: Option<Durability>) -> BoxFuture<'static, Result<()>> {
+        self.readers.let_go();
+        let mut committed = self.writer.execute("COMMIT", &[]).map(|_| ());
         self.ended = committed.is_ok();
+        let strict = durability == Some(Durability::Strict) && self.place.durability != Durability::Strict;
+        if committed.is_ok() && strict && !self.place.is_memory() {
+            // How far a commit syncs is fixed when its transaction begins; a checkpoint syncs the log afterwards.
+            committed = self.writer.execute_script("PRAGMA wal_checkpoint(PASSIVE);").map_err(crate::Error::committed);
+        }
         drop(self);
         Box::pin(std::future::ready(committed))
     }
 
     fn rollback(mut self: Box<Self>) -> Result<()> {
         self.ended = true;
+        self.readers.let_go();
         self.writer.roll_back()
     }
 }
@@ -251,6 +272,7 @@ impl Transaction for Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.ended {
+            self.readers.let_go();
             // Nobody is left to tell; the next BEGIN on this connection would report what is wrong with it.
             let _ = self.writer.roll_back();
         }

@@ -4,6 +4,7 @@ use super::SqliteConnection;
 use super::native::Place;
 use crate::backend::{Job, OwnedJob, closed};
 use crate::error::{Error, Result};
+use crate::sql::Connection as _;
 use futures_channel::oneshot;
 use std::future::Future;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,12 +14,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 const MAX_CONNECTIONS: usize = 32;
 /// Threads for asynchronous reads.
 const THREADS: usize = 4;
+/// Reads something, and so takes the lock that readers share.
+const FIRST_READ: &str = "SELECT COUNT(*) FROM sqlite_schema";
 
 pub(super) struct Readers {
     place: Place,
     pool: Mutex<Pool>,
     returned: Condvar,
     threads: Mutex<Option<Sender<Request>>>,
+    /// Where all reads go while an explicit transaction is open in memory: SQLite's memdb lets nobody begin to read then,
+    /// but whoever began before goes on.
+    snapshot: Mutex<Option<SqliteConnection>>,
 }
 
 #[derive(Default)]
@@ -39,15 +45,40 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Readers {
     pub(super) fn new(place: Place) -> Self {
-        Readers { place, pool: Mutex::default(), returned: Condvar::new(), threads: Mutex::default() }
+        let (pool, threads, snapshot) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Readers { place, pool, returned: Condvar::new(), threads, snapshot }
     }
 
     /// Runs a job on this thread, on a connection of its own, seeing one committed state throughout.
     pub(super) fn run(&self, job: &mut Job<'_>) -> Result<()> {
-        let connection = self.borrow()?;
-        let outcome = connection.in_transaction("BEGIN DEFERRED", job);
-        self.give_back(connection);
-        outcome
+        if !self.place.is_memory() {
+            return self.borrow()?.in_transaction("BEGIN DEFERRED", job);
+        }
+        let snapshot = locked(&self.snapshot);
+        if let Some(connection) = &*snapshot {
+            return job(connection);
+        }
+        // No explicit transaction begins between the look and the first read.
+        let mut until_begun = Some(snapshot);
+        self.borrow()?.in_transaction("BEGIN DEFERRED", &mut |connection| {
+            connection.execute_script(FIRST_READ)?;
+            until_begun = None;
+            job(connection)
+        })
+    }
+
+    /// Holds on to what is committed now, for all who read before [`let_go`](Self::let_go).
+    pub(super) fn hold_on(&self) -> Result<()> {
+        let connection = self.place.connect(true)?;
+        connection.execute_script("BEGIN")?;
+        connection.execute_script(FIRST_READ)?;
+        *locked(&self.snapshot) = Some(connection);
+        Ok(())
+    }
+
+    /// Reads see the latest state again. Waits for one that is under way.
+    pub(super) fn let_go(&self) {
+        *locked(&self.snapshot) = None;
     }
 
     /// Runs a job on one of the reading threads.
@@ -70,36 +101,35 @@ impl Readers {
         *locked(&self.threads) = None;
     }
 
-    fn borrow(&self) -> Result<SqliteConnection> {
+    fn borrow(&self) -> Result<Lent<'_>> {
         let mut pool = locked(&self.pool);
         loop {
             if pool.closed {
                 return Err(closed());
             }
-            if let Some(connection) = pool.idle.pop() {
+            let connection = pool.idle.pop();
+            if connection.is_some() {
                 pool.lent += 1;
-                return Ok(connection);
+                return Ok(Lent { readers: self, connection });
             }
             if pool.lent < MAX_CONNECTIONS {
                 pool.lent += 1;
                 drop(pool);
-                return self.place.connect(true).inspect_err(|_| self.forget());
+                // Counted as lent from here on, also when it cannot be opened.
+                let mut lent = Lent { readers: self, connection: None };
+                lent.connection = Some(self.place.connect(true)?);
+                return Ok(lent);
             }
             pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn give_back(&self, connection: SqliteConnection) {
+    fn give_back(&self, connection: Option<SqliteConnection>) {
         let mut pool = locked(&self.pool);
         pool.lent -= 1;
-        if !pool.closed && connection.raw.is_autocommit() {
-            pool.idle.push(connection);
+        if !pool.closed {
+            pool.idle.extend(connection.filter(|connection| connection.raw.is_autocommit()));
         }
-        self.returned.notify_one();
-    }
-
-    fn forget(&self) {
-        locked(&self.pool).lent -= 1;
         self.returned.notify_one();
     }
 
@@ -141,7 +171,26 @@ fn serve(readers: &Readers, mut request: Request) {
     if let Ok(outcome) = std::panic::catch_unwind(run) {
         // A caller that went away does not want the answer.
         let _ = request.answer.send(outcome);
-    } else {
-        readers.forget();
+    }
+}
+
+/// A connection that goes back to the pool when this is dropped, also by a panic.
+struct Lent<'a> {
+    readers: &'a Readers,
+    connection: Option<SqliteConnection>,
+}
+
+impl Lent<'_> {
+    fn in_transaction(&self, begin: &str, job: &mut Job<'_>) -> Result<()> {
+        match &self.connection {
+            Some(connection) => connection.in_transaction(begin, job),
+            None => Err(Error::internal("a connection was lent that is not there")),
+        }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.readers.give_back(self.connection.take());
     }
 }

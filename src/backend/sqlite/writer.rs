@@ -9,6 +9,7 @@ use futures_channel::oneshot;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// The most jobs that share one commit.
@@ -47,11 +48,11 @@ struct Request {
 }
 
 impl Writer {
-    pub(super) fn start(lock: WriterLock, durability: Durability) -> Result<Self> {
+    pub(super) fn start(lock: WriterLock, durability: Durability, closed: Arc<AtomicBool>) -> Result<Self> {
         let (requests, waiting) = channel();
         std::thread::Builder::new()
             .name("swarmstore-writer".to_owned())
-            .spawn(move || serve(&lock, &waiting, durability))
+            .spawn(move || serve(&lock, &waiting, durability, &closed))
             .map_err(|error| Error::internal("the thread for writing could not be started").caused_by(error))?;
         Ok(Writer { requests })
     }
@@ -72,9 +73,13 @@ impl Writer {
     }
 }
 
-fn serve(lock: &WriterLock, waiting: &Receiver<Request>, durability: Durability) {
+fn serve(lock: &WriterLock, waiting: &Receiver<Request>, durability: Durability, closed: &AtomicBool) {
     while let Ok(first) = waiting.recv() {
         let writer = lock.lock_blocking();
+        if closed.load(Ordering::Acquire) {
+            let _ = first.answer.send(Err(super::super::closed()));
+            continue;
+        }
         let mut together = vec![first];
         together.extend(waiting.try_iter().take(MAX_SHARED - 1));
         let stricter = durability != Durability::Strict && together.iter().any(|request| request.strict);

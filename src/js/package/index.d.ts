@@ -184,7 +184,8 @@ export class SwarmStore implements AsyncDisposable {
   /**
    * Replaces the whole database by that of a SQLite file, at once or not at all.
    *
-   * Errors: `CORRUPT` (no database, or a broken one), `MIGRATION` (of a newer version, or not ours), `INVALID_ARGUMENT`, `QUOTA`.
+   * Errors: `CORRUPT` (no database, or a broken one), `MIGRATION` (of a newer version), `INVALID_ARGUMENT` (a database of something
+   * else), `QUOTA`.
    */
   importFile(file: Blob): Promise<void>;
 

@@ -3,7 +3,7 @@
 use crate::ErrorCode::{Conflict, InvalidArgument};
 use crate::model::{OnDependencyFailure, Patch, Task, TaskPatch, TaskStatus};
 use crate::testing::Subject;
-use crate::testing::kit::{ids, invalid, no_backoff, refused, task, task_after, task_id};
+use crate::testing::kit::{done, ids, invalid, no_backoff, refused, task, task_after, task_id};
 
 pub async fn a_task_waits_until_all_it_depends_on_is_completed(subject: Subject) {
     subject.arrange_tasks(vec![task("a"), task("b"), task_after("c", &["a", "b"])]).await;
@@ -213,7 +213,7 @@ pub async fn a_refused_change_of_dependencies_leaves_nothing_even_when_its_error
         refused(tx.tasks().put(task_after("c", &["b", "c"])), InvalidArgument);
         let orphan = TaskPatch::new().dependencies(vec![task_id("b")]).parent_task_id(task_id("unknown"));
         refused(tx.tasks().update("c", orphan), crate::ErrorCode::Constraint);
-        crate::Result::Ok(())
+        done(())
     };
     subject.write(caught).await.unwrap();
     assert_eq!(subject.read(|tx| tx.tasks().get("new")).await.unwrap(), None);

@@ -4,7 +4,7 @@ use crate::ErrorCode::Corrupt;
 use crate::model::Expected;
 use crate::sql::Query;
 use crate::testing::Subject;
-use crate::testing::kit::{agent, event, ids, refused, task, task_after};
+use crate::testing::kit::{agent, done, event, ids, refused, task, task_after};
 use crate::{Event, EventFilter, Task, Tx};
 
 pub async fn an_export_is_a_sqlite_file(subject: Subject) {
@@ -56,7 +56,7 @@ pub async fn an_export_of_a_grown_store_goes_into_a_small_one(subject: Subject) 
             let payload = serde_json::json!({ "text": "0123456789abcdef".repeat(100), "number": number });
             tx.tasks().add(crate::NewTask::new("work", payload))?;
         }
-        crate::Result::Ok(())
+        done(())
     };
     let small = subject.store().export().await.unwrap();
     subject.write(large).await.unwrap();
@@ -89,7 +89,7 @@ pub async fn a_file_that_is_no_database_is_corrupt_and_changes_nothing(subject: 
 /// All tasks and all events.
 async fn everything(subject: &Subject) -> (Vec<Task>, Vec<Event>) {
     let all = |tx: &Tx<'_>| {
-        crate::Result::Ok((tx.tasks().list(&Query::new())?, tx.events().read_all(&EventFilter::default())?))
+        done((tx.tasks().list(&Query::new())?, tx.events().read_all(&EventFilter::default())?))
     };
     subject.read(all).await.unwrap()
 }

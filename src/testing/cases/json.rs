@@ -4,7 +4,7 @@ use crate::ErrorCode::InvalidArgument;
 use crate::model::{Json, MAX_DEPTH, TaskPatch};
 use crate::sql::Query;
 use crate::testing::Subject;
-use crate::testing::kit::{agent, event, invalid, refused, task, task_id};
+use crate::testing::kit::{agent, done, event, invalid, refused, task, task_id};
 use crate::{Expected, Limits, NewTask};
 use serde_json::json;
 
@@ -88,7 +88,7 @@ async fn refused_everywhere(subject: &Subject, value: serde_json::Value) {
     let nothing = subject
         .read(|tx| {
             let records = tx.tasks().count(&Query::new())? + tx.agents().count(&Query::new())?;
-            crate::Result::Ok(records + tx.events().count()?)
+            done(records + tx.events().count()?)
         })
         .await;
     assert_eq!(nothing.unwrap(), 0);

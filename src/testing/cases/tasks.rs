@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::sql::Query;
 use crate::testing::Subject;
-use crate::testing::kit::{agent, ids, invalid, no_backoff, refused, task, task_after, task_id, texts};
+use crate::testing::kit::{agent, done, ids, invalid, no_backoff, refused, task, task_after, task_id, texts};
 use crate::{NewTask, Tx};
 use serde_json::json;
 
@@ -64,7 +64,7 @@ pub async fn a_task_has_the_operations_of_every_record(subject: Subject) {
         tasks.update_many([("c", TaskPatch::new().queue("q"))])?;
         tasks.put(task("d"))?;
         let counted = (tasks.delete("d")?, tasks.delete_many(["c", "none"])?, tasks.count(&Query::new())?);
-        crate::Result::Ok((counted, tasks.list(&Query::new())?))
+        done((counted, tasks.list(&Query::new())?))
     };
     let (counted, listed) = subject.write(everything).await.unwrap();
     assert_eq!(counted, (true, 1, 2));
@@ -208,7 +208,7 @@ pub async fn a_long_line_of_subtasks_is_deleted_as_a_whole(subject: Subject) {
         for depth in 1..1_500 {
             tx.tasks().add(task(&depth.to_string()).parent_task_id(task_id(&(depth - 1).to_string())))?;
         }
-        crate::Result::Ok(())
+        done(())
     };
     subject.write(line).await.unwrap();
     assert!(subject.write(|tx| tx.tasks().delete("0")).await.unwrap());

@@ -4,7 +4,7 @@ use crate::ErrorCode::{Aborted, Closed, Conflict};
 use crate::model::{Claim, Expected, Stream, TaskStatus};
 use crate::sql::Query;
 use crate::testing::Subject;
-use crate::testing::kit::{agent, event, is_ready, refused, task, task_id};
+use crate::testing::kit::{agent, done, event, is_ready, refused, task, task_id};
 use crate::{Durability, Error, NewTask, Tx};
 use serde_json::json;
 use std::pin::pin;
@@ -17,7 +17,7 @@ pub async fn a_transaction_spans_all_services(subject: Subject) {
         let token = claimed.lease_token.clone().unwrap_or_default();
         tx.tasks().complete(&claimed.id, &token, None)?;
         tx.events().append(&Stream::new("task", "t"), vec![event("done")], Expected::None)?;
-        crate::Result::Ok(())
+        done(())
     };
     subject.write(all).await.unwrap();
     assert_eq!(counts(&subject).await, (1, 1, 1));
@@ -61,7 +61,7 @@ pub async fn a_transaction_sees_its_own_writes(subject: Subject) {
         tx.agents().add(agent("ada"))?;
         let listed = tx.agents().list(&Query::new())?.len();
         tx.agents().delete("ada")?;
-        crate::Result::Ok((listed, tx.agents().get("ada")?))
+        done((listed, tx.agents().get("ada")?))
     };
     assert_eq!(subject.write(seen).await.unwrap(), (1, None));
 }
@@ -72,7 +72,7 @@ pub async fn a_caught_error_leaves_nothing_of_what_failed_and_all_before_it(subj
         refused(tx.agents().add_many([agent("second"), agent("first")]), Conflict);
         refused(tx.agents().put_many([agent("second").name("x"), agent("third").name("x")]), Conflict);
         tx.agents().add(agent("last"))?;
-        crate::Result::Ok(())
+        done(())
     };
     subject.write(caught).await.unwrap();
     let listed = subject.read(|tx| tx.agents().list(&Query::new())).await.unwrap();
@@ -86,7 +86,7 @@ pub async fn time_stands_still_in_a_transaction(subject: Subject) {
         .run(|tx| {
             let before = tx.now();
             other.advance(1_000);
-            crate::Result::Ok((before, tx.now()))
+            done((before, tx.now()))
         })
         .unwrap();
     assert_eq!(before, after);
@@ -260,7 +260,7 @@ pub async fn a_large_transaction_is_kept_as_a_whole(subject: Subject) {
             let payload = json!({ "number": number, "text": "0123456789abcdef".repeat(500) });
             tx.tasks().add(NewTask::new("work", payload))?;
         }
-        crate::Result::Ok(())
+        done(())
     };
     subject.write(large).await.unwrap();
     assert_eq!(counts(&subject).await, (0, 400, 0));
@@ -269,7 +269,7 @@ pub async fn a_large_transaction_is_kept_as_a_whole(subject: Subject) {
 /// How many agents, tasks and events there are.
 async fn counts(subject: &Subject) -> (i64, i64, i64) {
     let count = |tx: &Tx<'_>| {
-        crate::Result::Ok((tx.agents().count(&Query::new())?, tx.tasks().count(&Query::new())?, tx.events().count()?))
+        done((tx.agents().count(&Query::new())?, tx.tasks().count(&Query::new())?, tx.events().count()?))
     };
     subject.read(count).await.unwrap()
 }

@@ -3,7 +3,7 @@
  *
  * A panic in wasm does not unwind. Whatever the Rust side was doing stays half done, so nothing may be asked of that instance
  * again: every store of it is given up (its lock and its connection are released), whoever waits for an answer gets INTERNAL,
- * and the next `open` starts a new instance, which loads what was flushed.
+ * and a new instance takes its place, in which `open` loads what was flushed.
  * @module
  */
 import * as glue from '../swarmstore.js';
@@ -13,12 +13,18 @@ export class Engine {
   #load;
   /** @type {Promise<any> | undefined} */
   #ready;
-  /** Set while the instance is poisoned. @type {SwarmStoreError | undefined} */
+  /** Which instance this is; counts up with each failure. */
+  generation = 0;
+  /** Set while the instance is poisoned and no other one made. @type {SwarmStoreError | undefined} */
   #broken;
+  /** The failure that ended the instance before. @type {SwarmStoreError | undefined} */
+  #failure;
   /** What to give up in a panic. @type {Set<{ abandon(error: SwarmStoreError): void }>} */
   #stores = new Set();
   /** Whoever waits for an answer that a panic would withhold. @type {Set<(error: SwarmStoreError) => void>} */
   #waiting = new Set();
+  /** Set while the module calls out, when it cannot be entered. @type {(() => SwarmStoreError) | undefined} */
+  shut;
 
   /** @param {() => Promise<WebAssembly.Module>} load */
   constructor(load) {
@@ -29,8 +35,8 @@ export class Engine {
    * The wasm class, in an instance that works.
    * @returns {Promise<any>}
    */
-  ready() {
-    if (this.#broken) this.#restart();
+  async ready() {
+    this.#restart();
     this.#ready ??= this.#start().catch((cause) => {
       this.#ready = undefined;
       throw new SwarmStoreError('UNAVAILABLE', `the wasm module could not be loaded: ${cause?.message ?? cause}`, { retryable: true, cause });
@@ -44,7 +50,12 @@ export class Engine {
     return glue.Core;
   }
 
+  /**
+   * Makes a new instance if this one is poisoned. No frame of the old one may be on the stack: on its way out it would be taken
+   * for one of the new.
+   */
   #restart() {
+    if (!this.#broken) return;
     const reset = /** @type {any} */ (glue).__wbg_reset_state;
     if (typeof reset !== 'function') throw new SwarmStoreError('INTERNAL', 'the engine failed; load the page again', { cause: this.#broken });
     try {
@@ -56,15 +67,36 @@ export class Engine {
     this.#broken = undefined;
   }
 
+  /** As soon as possible: what of the old instance is still under way, such as a flush, comes to an end by it. */
+  #tryToRestart() {
+    try {
+      this.#restart();
+    } catch {
+      // The next open tries again, and tells.
+    }
+  }
+
   /** A panic in a callback reaches nobody as an exception, so the Rust side tells of it. */
   #watchPanics() {
-    glue.Core.onPanic?.((/** @type {string} */ message) => void this.poison(new Error(message)));
+    const { generation } = this;
+    glue.Core.onPanic?.((/** @type {string} */ message) => {
+      if (generation !== this.generation) return;
+      this.poison(new Error(message));
+      queueMicrotask(() => this.#tryToRestart());
+    });
+  }
+
+  /**
+   * @param {number} generation
+   * @throws {SwarmStoreError} INTERNAL when the instance has failed since
+   */
+  checkSince(generation) {
+    if (generation !== this.generation) throw /** @type {SwarmStoreError} */ (this.#failure);
   }
 
   /** @param {{ abandon(error: SwarmStoreError): void }} store */
   attach(store) {
-    if (this.#broken) store.abandon(this.#broken);
-    else this.#stores.add(store);
+    this.#stores.add(store);
   }
 
   /** @param {{ abandon(error: SwarmStoreError): void }} store */
@@ -96,16 +128,17 @@ export class Engine {
    */
   settle(answer) {
     return new Promise((resolve, reject) => {
-      const unwatch = this.watch(reject);
+      this.#waiting.add(reject);
       Promise.resolve(answer).then(
         (value) => {
-          unwatch();
+          this.#waiting.delete(reject);
           resolve(value);
         },
         (reason) => {
-          unwatch();
+          // Rejected already by the failure of its instance.
+          if (!this.#waiting.delete(reject)) return;
           if (typeof reason === 'string') reject(fromText(reason));
-          else reject(isTrap(reason) ? this.poison(reason) : internal(reason));
+          else reject(isTrap(reason) ? this.failure(reason) : internal(reason));
         },
       );
     });
@@ -126,7 +159,10 @@ export class Engine {
    * @param {unknown} thrown
    */
   failure(thrown) {
-    return typeof thrown === 'string' ? fromText(thrown) : this.poison(thrown);
+    if (typeof thrown === 'string') return fromText(thrown);
+    const error = this.poison(thrown);
+    this.#tryToRestart();
+    return error;
   }
 
   /**
@@ -138,6 +174,8 @@ export class Engine {
     if (this.#broken) return this.#broken;
     const error = new SwarmStoreError('INTERNAL', `the engine failed (${cause?.message ?? cause}); open the store again to go on from what was flushed`, { cause });
     this.#broken = error;
+    this.#failure = error;
+    this.generation += 1;
     const stores = [...this.#stores];
     const waiting = [...this.#waiting];
     this.#stores.clear();

@@ -9,39 +9,16 @@ import * as originStorage from './origin-storage.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 
-/** Why nothing may be asked of the wasm class at this moment, if so. Shared by a store, its transactions and its hooks. */
+/** Why nothing may be asked of a store or its transactions any more, if so. */
 class Gate {
   /** @type {(() => SwarmStoreError) | undefined} */
   shut;
-
-  /**
-   * The user's clock, as the Rust side may call it: it never throws (NaN says that there is no time to be had), and the store
-   * cannot be entered from it.
-   * @param {() => number} clock
-   */
-  guard(clock) {
-    return () => {
-      const before = this.shut;
-      this.shut = () => invalid('clock', 'clock: the store cannot be used from its own clock');
-      try {
-        return Number(clock());
-      } catch (error) {
-        // Thrown here it would leave Rust frames without unwinding them. It surfaces as an uncaught error.
-        queueMicrotask(() => {
-          throw error;
-        });
-        return NaN;
-      } finally {
-        this.shut = before;
-      }
-    };
-  }
 }
 
 export class LocalChannel extends Channel {
   #engine;
   #core;
-  #gate;
+  #gate = new Gate();
   /** Fetched while the instance still works. @type {() => void} */
   #abandon;
   #closed = false;
@@ -58,27 +35,26 @@ export class LocalChannel extends Channel {
     throwIfAborted(signal);
     const Core = await engine.ready();
     throwIfAborted(signal);
-    const gate = new Gate();
+    const { generation } = engine;
     const hooks = {
-      ...(clock && { clock: gate.guard(clock) }),
+      ...(clock && { clock: guarded(engine, clock) }),
       ...(onFlushError && { onFlushError: (/** @type {string} */ text) => queueMicrotask(() => onFlushError(fromText(text))) }),
       ...(signal && { signal }),
     };
     const core = await unlessAborted(signal, engine.run(() => Core.open(opening.text, hooks)));
-    return new LocalChannel(engine, core, gate, opening);
+    engine.checkSince(generation);
+    return new LocalChannel(engine, core, opening);
   }
 
   /**
    * @param {Engine} engine
    * @param {any} core
-   * @param {Gate} gate
    * @param {{ name: string, transactionTimeout: number }} opening
    */
-  constructor(engine, core, gate, { name, transactionTimeout }) {
+  constructor(engine, core, { name, transactionTimeout }) {
     super();
     this.#engine = engine;
     this.#core = core;
-    this.#gate = gate;
     this.#abandon = core.abandon;
     this.name = name;
     /** @type {'indexeddb' | 'memory'} */
@@ -182,7 +158,7 @@ export class LocalChannel extends Channel {
 
   /** @returns {Promise<void>} */
   close() {
-    if (this.#gate.shut && !this.#abandoned) return Promise.reject(this.#gate.shut());
+    if (this.#engine.shut) return Promise.reject(this.#engine.shut());
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -221,6 +197,7 @@ export class LocalChannel extends Channel {
   check() {
     if (this.#closed) throw closed();
     if (this.#gate.shut) throw this.#gate.shut();
+    if (this.#engine.shut) throw this.#engine.shut();
   }
 }
 
@@ -330,7 +307,7 @@ class LocalLine extends Caller {
       this.#core.rollback(this.#id);
     } catch (thrown) {
       // A transaction that cannot be undone leaves a store that cannot be trusted.
-      this.#engine.poison(typeof thrown === 'string' ? fromText(thrown) : thrown);
+      this.#engine.failure(typeof thrown === 'string' ? fromText(thrown) : thrown);
     }
   }
 
@@ -343,8 +320,32 @@ class LocalLine extends Caller {
 
   check() {
     if (this.#gate.shut) throw this.#gate.shut();
+    if (this.#engine.shut) throw this.#engine.shut();
     if (this.#over) throw closed(this.#over);
   }
+}
+
+/**
+ * The user's clock, as the Rust side may call it: it never throws (NaN says that there is no time to be had), and no store can
+ * be entered from it.
+ * @param {Engine} engine
+ * @param {() => number} clock
+ */
+function guarded(engine, clock) {
+  return () => {
+    engine.shut = () => invalid('clock', 'clock: a store cannot be used from a clock');
+    try {
+      return Number(clock());
+    } catch (error) {
+      // Thrown here it would leave Rust frames without unwinding them. It surfaces as an uncaught error.
+      queueMicrotask(() => {
+        throw error;
+      });
+      return NaN;
+    } finally {
+      engine.shut = undefined;
+    }
+  };
 }
 
 /** @param {AbortSignal | undefined} signal */
@@ -374,7 +375,7 @@ async function unlessAborted(signal, opening) {
   try {
     return await Promise.race([opening, abort]);
   } catch (error) {
-    if (signal.aborted) opening.then((core) => core.close(), () => {});
+    if (signal.aborted) opening.then((core) => core.close()).catch(() => {});
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);

@@ -1,0 +1,308 @@
+//! The store next to rusqlite by hand, in one run: `cargo bench --bench native -- [--rows 1000,10000] [--runs 5]`.
+//!
+//! Both work on byte-for-byte the same database, in turns, and every operation is committed when it is done
+//! (WAL, `synchronous=NORMAL`). `benches/README.md` says more.
+
+#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+
+mod executor;
+mod figures;
+mod ours;
+mod rows;
+mod theirs;
+
+use figures::{Figures, OURS, THEIRS, Workload, per_operation};
+use ours::Ours;
+use rows::{PENDING_OF, Row, URGENT, row, rows, some_ids};
+use serde_json::json;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use swarmstore::{AgentId, Stream};
+use theirs::Theirs;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+const INSERTS: u64 = 2_000;
+const BULK: u64 = 10_000;
+const READS: u64 = 20_000;
+const QUERIES: u64 = 2_000;
+const ROUNDS: u64 = 500;
+const APPENDS: u64 = 2_000;
+const CALLERS: u64 = 64;
+const EACH: u64 = 100;
+/// Rows that a workload adds and removes again are numbered from here.
+const ADDED_FROM: u64 = 1 << 40;
+
+const WORKLOADS: &[Workload] = &[
+    Workload { name: "insert", title: "insert, blocking", target: Some(("insert", 0.9)) },
+    Workload { name: "bulk", title: "bulk insert of 10,000 rows, per row", target: Some(("bulk", 0.9)) },
+    Workload { name: "read", title: "point read, blocking", target: Some(("read", 0.9)) },
+    Workload { name: "queue", title: "20 pending tasks by priority, blocking", target: Some(("queue", 0.9)) },
+    Workload { name: "claim", title: "claim + complete, blocking", target: Some(("claim", 0.9)) },
+    Workload { name: "append", title: "append one event, blocking", target: Some(("append", 0.9)) },
+    Workload { name: "async-insert", title: "insert, async, one caller (against blocking by hand)", target: Some(("insert", 0.5)) },
+    Workload { name: "async-insert", title: "the same against one hop to a thread and back by hand", target: None },
+    Workload { name: "async-read", title: "point read, async, one caller (against blocking by hand)", target: Some(("read", 0.5)) },
+    Workload { name: "async-64", title: "insert, async, 64 callers (against autocommit by hand)", target: Some(("insert", 2.0)) },
+];
+
+fn main() -> Outcome {
+    let options = Options::from_arguments()?;
+    let mut figures = Figures::default();
+    let folder = tempfile::tempdir()?;
+    for &stored in &options.sizes {
+        let pair = Pair::fill(folder.path(), &format!("mixed-{stored}"), stored, |n| n % PENDING_OF == 0)?;
+        for run in 0..options.runs {
+            for name in names() {
+                if options.wants(name) {
+                    pair.measure(name, stored, run, options.sides, &mut figures)?;
+                }
+            }
+            eprintln!("{stored}: run {} of {}", run + 1, options.runs);
+        }
+        pair.ours.close()?;
+    }
+    println!("## Native\n\n{} runs, each cell the median (slowest–fastest), SQLite {}.\n", options.runs, rusqlite::version());
+    figures.print(WORKLOADS, &options.sizes);
+    if options.wants("claim-growth") {
+        claim_growth(folder.path(), &options)?;
+    }
+    Ok(())
+}
+
+/// The workloads, each once: one may be printed against several.
+fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+    names.dedup();
+    names
+}
+
+/// A claim must not become slower by what is finished.
+fn claim_growth(folder: &Path, options: &Options) -> Outcome {
+    const PENDING: u64 = 1_000;
+    let finished = [1_000, options.most_finished];
+    let mut figures = Figures::default();
+    let pairs = finished
+        .iter()
+        .map(|finished| Pair::fill(folder, &format!("claim-{finished}"), PENDING + finished, |n| n < PENDING))
+        .collect::<Outcome<Vec<_>>>()?;
+    for run in 0..options.runs {
+        for (pair, &finished) in pairs.iter().zip(&finished) {
+            pair.measure("claim", finished, run, options.sides, &mut figures)?;
+        }
+        eprintln!("claim by finished tasks: run {} of {}", run + 1, options.runs);
+    }
+    println!("\nClaim and complete with 1,000 tasks pending, by the number of finished ones:\n");
+    figures.print(&[Workload { name: "claim", title: "claim + complete, by finished tasks", target: None }], &finished);
+    if let (Some(few), Some(many)) = (figures.get("claim", finished[0], OURS), figures.get("claim", finished[1], OURS)) {
+        let ratio = many.median / few.median;
+        let verdict = if ratio <= 1.2 { "met" } else { "MISSED" };
+        println!("\nThe time with {} finished is {ratio:.2} × that with {}; target ≤ 1.2 ×: {verdict}", finished[1], finished[0]);
+    }
+    Ok(())
+}
+
+/// The same database twice.
+struct Pair {
+    ours: Ours,
+    theirs: Theirs,
+    their_path: PathBuf,
+    stored: u64,
+}
+
+impl Pair {
+    fn fill(folder: &Path, name: &str, stored: u64, pending: impl Fn(u64) -> bool) -> Outcome<Self> {
+        let (a, b) = (folder.join(format!("{name}-a.sqlite3")), folder.join(format!("{name}-b.sqlite3")));
+        Ours::open(&a)?.close()?;
+        Theirs::open(&a)?.fill((0..stored).map(|n| (row(n), pending(n))))?;
+        std::fs::copy(&a, &b)?;
+        Ok(Pair { ours: Ours::open(&a)?, theirs: Theirs::open(&b)?, their_path: b, stored })
+    }
+
+    /// One run of one workload, ours and theirs, the first one changing with the runs.
+    fn measure(&self, name: &'static str, stored: u64, run: u64, sides: &[&'static str], figures: &mut Figures) -> Outcome {
+        let mut sides = sides.to_vec();
+        if !run.is_multiple_of(2) {
+            sides.reverse();
+        }
+        for who in sides {
+            let nanos = if who == OURS { self.run_ours(name, run)? } else { self.run_theirs(name, run)? };
+            if let Some(nanos) = nanos {
+                figures.add(name, stored, who, nanos);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_ours(&self, name: &str, run: u64) -> Outcome<Option<f64>> {
+        let ours = &self.ours;
+        let input = Input::new(name, run, self.stored);
+        let added = input.added();
+        let nanos = match name {
+            "insert" => per_operation(INSERTS, || {
+                for row in input.rows {
+                    ours.insert(row).expect("inserted");
+                }
+            }),
+            "bulk" => per_operation(BULK, || {
+                ours.insert_many(input.rows).expect("inserted");
+            }),
+            "read" => per_operation(READS, || {
+                for id in &input.ids {
+                    assert!(ours.get(id).expect("read").is_some());
+                }
+            }),
+            "queue" => per_operation(QUERIES, || {
+                for _ in 0..QUERIES {
+                    assert_eq!(ours.queue().expect("read").len(), 20);
+                }
+            }),
+            "claim" => {
+                ours.insert_many(input.rows)?;
+                let agent = AgentId::new("bench")?;
+                let result = json!({ "ok": true });
+                per_operation(ROUNDS, || {
+                    for _ in 0..ROUNDS {
+                        let task = ours.claim(&agent).expect("claimed");
+                        ours.complete(&task, &result).expect("completed");
+                    }
+                })
+            }
+            "append" => {
+                let stream = Stream::new("bench", format!("stream-{run}"));
+                let data: Vec<_> = (0..APPENDS).map(|n| json!({ "n": n, "what": "a tile was rendered" })).collect();
+                per_operation(APPENDS, || {
+                    for data in data {
+                        ours.append(&stream, data).expect("appended");
+                    }
+                })
+            }
+            "async-insert" => per_operation(INSERTS, || ours.insert_async(input.rows).expect("inserted")),
+            "async-read" => per_operation(READS / 4, || ours.get_async(&input.ids[..(READS / 4) as usize]).expect("read")),
+            "async-64" => {
+                let lists = input.rows.chunks(EACH as usize).map(<[Row]>::to_vec).collect();
+                per_operation(CALLERS * EACH, || ours.insert_together(lists))
+            }
+            _ => unreachable!("{name} is no workload"),
+        };
+        ours.delete(&added)?;
+        Ok(Some(nanos))
+    }
+
+    fn run_theirs(&self, name: &str, run: u64) -> Outcome<Option<f64>> {
+        let theirs = &self.theirs;
+        let input = Input::new(name, run, self.stored);
+        let added = input.added();
+        let nanos = match name {
+            "insert" => per_operation(INSERTS, || {
+                for row in &input.rows {
+                    theirs.insert(row).expect("inserted");
+                }
+            }),
+            "bulk" => per_operation(BULK, || theirs.insert_many(&input.rows).expect("inserted")),
+            "read" => per_operation(READS, || {
+                for id in &input.ids {
+                    assert!(theirs.get(id).expect("read").is_some());
+                }
+            }),
+            "queue" => per_operation(QUERIES, || {
+                for _ in 0..QUERIES {
+                    assert_eq!(theirs.queue().expect("read").len(), 20);
+                }
+            }),
+            "claim" => {
+                theirs.insert_many(&input.rows)?;
+                let result = json!({ "ok": true });
+                per_operation(ROUNDS, || {
+                    for _ in 0..ROUNDS {
+                        let task = theirs.claim("bench").expect("claimed");
+                        let token = task.lease_token.as_deref().unwrap_or_default();
+                        theirs.complete(&task.id, token, &result).expect("completed");
+                    }
+                })
+            }
+            "append" => {
+                let stream = format!("stream-{run}");
+                let data: Vec<_> = (0..APPENDS).map(|n| json!({ "n": n, "what": "a tile was rendered" })).collect();
+                per_operation(APPENDS, || {
+                    for data in &data {
+                        theirs.append("bench", &stream, data).expect("appended");
+                    }
+                })
+            }
+            "async-insert" => {
+                Theirs::insert_on_thread(&self.their_path, input.rows)?.as_nanos() as f64 / INSERTS as f64
+            }
+            // The other asynchronous workloads are compared with the blocking ones.
+            _ => return Ok(None),
+        };
+        theirs.delete(&added)?;
+        Ok(Some(nanos))
+    }
+}
+
+/// What a workload is given, made before the clock starts.
+struct Input {
+    rows: Vec<Row>,
+    ids: Vec<String>,
+}
+
+impl Input {
+    fn new(name: &str, run: u64, stored: u64) -> Self {
+        let count = match name {
+            "insert" | "async-insert" => INSERTS,
+            "bulk" => BULK,
+            "claim" => ROUNDS,
+            "async-64" => CALLERS * EACH,
+            _ => 0,
+        };
+        let ids = if name.ends_with("read") { some_ids(READS, stored, run) } else { Vec::new() };
+        let mut rows = rows(ADDED_FROM + run * 100_000, count);
+        if name == "claim" {
+            rows.iter_mut().for_each(|row| row.priority = URGENT);
+        }
+        Input { rows, ids }
+    }
+
+    fn added(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.id.clone()).collect()
+    }
+}
+
+struct Options {
+    sizes: Vec<u64>,
+    runs: u64,
+    only: Option<Vec<String>>,
+    most_finished: u64,
+    sides: &'static [&'static str],
+}
+
+impl Options {
+    fn from_arguments() -> Outcome<Self> {
+        let mut options = Options {
+            sizes: vec![1_000, 10_000, 100_000, 1_000_000],
+            runs: 5,
+            only: None,
+            most_finished: 1_000_000,
+            sides: &[OURS, THEIRS],
+        };
+        let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{name} wants a value"))?;
+            match name.as_str() {
+                "--rows" => options.sizes = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
+                "--runs" => options.runs = value.parse()?,
+                "--only" => options.only = Some(value.split(',').map(str::to_owned).collect()),
+                "--finished" => options.most_finished = value.parse()?,
+                "--side" if value == "ours" => options.sides = &[OURS],
+                "--side" if value == "theirs" => options.sides = &[THEIRS],
+                _ => return Err(format!("there is no option {name} {value}; see benches/README.md").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, workload: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|name| name == workload))
+    }
+}

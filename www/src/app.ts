@@ -1,0 +1,217 @@
+import { SwarmStore, SwarmStoreError } from 'swarmstore';
+import type { Trouble } from './agent.worker';
+import { regionById, type Plan } from './plan';
+import { latestRun, noteResumed, startRun, type Run } from './run';
+import type { Settings } from './settings';
+import { Swarm } from './swarm';
+import { mountAgents } from './ui/agents';
+import { clearBanner, showBanner, type BannerAction } from './ui/banner';
+import { askForPlan, confirmReset } from './ui/dialogs';
+import { byId, setText } from './ui/dom';
+import { download } from './ui/download';
+import { mountEvents } from './ui/events';
+import { bytes, count } from './ui/format';
+import { mountQueue } from './ui/queue';
+import { mountReadouts } from './ui/readouts';
+import { Screen } from './ui/screen';
+import { mountStore } from './ui/store';
+import { mountTheme } from './ui/theme';
+import { Watch, type Snapshot } from './watch';
+
+// An agent that is killed in the middle of a transaction keeps the others waiting for no longer than this.
+const TRANSACTION_TIMEOUT_MS = 2000;
+
+/** The page: opens the store, starts and resumes runs, and shows what the store says. */
+export class App {
+  readonly #settings: Settings;
+  readonly #screen = new Screen();
+  readonly #panels: ((snapshot: Snapshot) => void)[];
+  readonly #showStore: (snapshot: Snapshot, store: SwarmStore) => void;
+  #store: SwarmStore | undefined;
+  #swarm: Swarm | undefined;
+  #watch: Watch | undefined;
+  #run: Run | undefined;
+  #state = '';
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    mountTheme();
+    this.#panels = [
+      (snapshot) => this.#screen.update(snapshot),
+      mountReadouts(),
+      mountAgents((agent) => this.#attempt(() => this.#kill(agent.id, agent.name ?? agent.id)), () => this.#attempt(() => this.#swarm!.spawn())),
+      mountQueue(settings.leaseMs),
+      mountEvents(),
+    ];
+    this.#showStore = mountStore({
+      export: () => this.#attempt(() => this.#export()),
+      checkIntegrity: () => this.#attempt(() => this.#checkIntegrity()),
+      reset: () => this.#attempt(() => this.#reset()),
+      persist: () => this.#attempt(() => this.#persist()),
+    });
+    const start = byId<HTMLButtonElement>('start');
+    start.addEventListener('click', async () => {
+      start.disabled = true;
+      await this.#attempt(() => this.#start(settings.plan));
+      start.disabled = false;
+    });
+    byId('new-run').addEventListener('click', () => this.#attempt(() => this.#newRun()));
+  }
+
+  /** Opens the store and goes on with what it holds. */
+  async open(): Promise<void> {
+    const { sqlite, swarmstore } = SwarmStore.version();
+    setText(byId('version'), `${swarmstore}, SQLite ${sqlite}`);
+    try {
+      this.#store = await SwarmStore.open(this.#settings.store, {
+        transactionTimeout: TRANSACTION_TIMEOUT_MS,
+        onFlushError: (error) => this.#report(error),
+      });
+    } catch (error) {
+      document.body.dataset.store = 'closed';
+      return this.#report(error);
+    }
+    delete document.body.dataset.store;
+    this.#swarm = new Swarm(this.#store, this.#settings, (trouble) => this.#reportTrouble(trouble));
+    this.#watch = new Watch(this.#store, (snapshot) => this.#show(snapshot), (error) => this.#report(error));
+    await this.#attempt(() => this.#resume());
+    this.#watch.start();
+  }
+
+  async #resume(): Promise<void> {
+    const store = this.#store!;
+    const lost = await this.#swarm!.buryTheLost();
+    const run = await latestRun(store);
+    this.#follow(run);
+    if (!run) {
+      if (this.#settings.autostart) await this.#start(this.#settings.plan);
+      return;
+    }
+    if (run.finished) return this.#say('This picture was finished before; every tile of it comes from the store.');
+    const done = await store.tasks.count({ where: { parentTaskId: run.id, taskType: 'tile', status: 'completed' } });
+    await noteResumed(store, run, done);
+    this.#say(`Resumed: ${count(done)} of ${count(run.plan.columns * run.plan.rows)} tiles were in the store.`);
+    await this.#swarm!.fill(Math.max(lost, this.#settings.agents));
+  }
+
+  async #start(plan: Plan): Promise<void> {
+    this.#follow(await startRun(this.#store!, plan));
+    this.#say('Started. Kill an agent or reload the page: the work goes on.');
+    await this.#watch!.refresh();
+    if (this.#swarm!.size === 0) await this.#swarm!.fill(this.#settings.agents);
+  }
+
+  async #newRun(): Promise<void> {
+    const underWay = this.#run !== undefined && !this.#run.finished;
+    const plan = await askForPlan(this.#run?.plan ?? this.#settings.plan, underWay);
+    if (plan) await this.#start(plan);
+  }
+
+  async #kill(agentId: string, name: string): Promise<void> {
+    await this.#swarm!.kill(agentId);
+    this.#say(`${name} was killed. What it held is free again when its lease ends.`);
+  }
+
+  async #export(): Promise<void> {
+    const file = await this.#store!.exportFile();
+    download(file, this.#settings.store);
+    this.#say(`Exported ${bytes(file.size)}. The file opens with the sqlite3 command line.`);
+  }
+
+  async #checkIntegrity(): Promise<void> {
+    const found = await this.#store!.maintain('integrity');
+    this.#say(found.length === 1 && found[0] === 'ok' ? 'Integrity check: ok.' : `Integrity check: ${found.join('; ')}`);
+  }
+
+  async #persist(): Promise<void> {
+    const granted = await this.#store!.persist();
+    this.#watch!.forgetStorage();
+    this.#say(granted ? 'The browser keeps the database for good.' : 'The browser did not agree; it usually does for sites that are visited often.');
+  }
+
+  async #reset(): Promise<void> {
+    if (!(await confirmReset())) return;
+    this.#watch?.stop();
+    this.#swarm?.stopAll();
+    await this.#store?.close();
+    await SwarmStore.destroy(this.#settings.store);
+    // A fresh page, and not one that starts by itself.
+    const address = new URL(location.href);
+    address.searchParams.delete('autostart');
+    if (address.href === location.href) location.reload();
+    else location.replace(address);
+  }
+
+  #follow(run: Run | undefined): void {
+    this.#run = run;
+    this.#watch!.follow(run);
+    byId('welcome').hidden = run !== undefined;
+    byId<HTMLButtonElement>('new-run').disabled = run === undefined;
+    const title = run ? `${regionById(run.plan.region).name}, ${run.plan.columns} × ${run.plan.rows} tiles` : '';
+    setText(byId('run-title'), title);
+  }
+
+  #show(snapshot: Snapshot): void {
+    for (const panel of this.#panels) panel(snapshot);
+    this.#showStore(snapshot, this.#store!);
+    const state = !snapshot.run ? 'idle' : snapshot.run.finished ? 'finished' : 'running';
+    if (state === this.#state) return;
+    if (this.#state === 'running' && state === 'finished') this.#say('Finished: every tile is computed and verified.');
+    this.#state = state;
+    setText(byId('run-state'), state);
+    byId('lamp').dataset.state = state;
+    byId('run-title').dataset.state = state;
+  }
+
+  #say(text: string): void {
+    setText(byId('status'), text);
+  }
+
+  async #attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  #report(error: unknown): void {
+    const code = error instanceof SwarmStoreError ? error.code : 'ERROR';
+    showBanner(code, error instanceof Error ? error.message : String(error), this.#remedies(code), this.#store !== undefined);
+    if (!(error instanceof SwarmStoreError)) console.error(error);
+  }
+
+  #reportTrouble({ code, message }: Trouble): void {
+    showBanner(code, message, this.#remedies(code), true);
+  }
+
+  #remedies(code: string): BannerAction[] {
+    const reload = { label: 'Reload', run: () => location.reload() };
+    const reset = { label: 'Delete everything', run: () => this.#attempt(() => this.#reset()) };
+    switch (code) {
+      case 'LOCKED':
+      case 'UNAVAILABLE':
+        return [{ label: 'Try again', run: () => this.#reopen(code) }];
+      case 'CORRUPT':
+        return [{ label: 'Save what can be rescued', run: () => this.#attempt(async () => download(await SwarmStore.rescue(this.#settings.store), `${this.#settings.store}-rescued`)) }, reset];
+      case 'QUOTA':
+      case 'PERSISTENCE_LOST':
+        return [
+          { label: 'Write it again', run: () => this.#attempt(async () => { await this.#store!.flush(); clearBanner(code); this.#say('Everything is written.'); }) },
+          { label: 'Export database', run: () => this.#attempt(() => this.#export()) },
+        ];
+      case 'MIGRATION':
+        return [reload, reset];
+      case 'INTERNAL':
+      case 'CLOSED':
+        return [reload];
+      default:
+        return [];
+    }
+  }
+
+  async #reopen(code: string): Promise<void> {
+    clearBanner(code);
+    await this.open();
+  }
+}

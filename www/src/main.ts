@@ -1,0 +1,5 @@
+import { App } from './app';
+import { settingsFrom } from './settings';
+
+const app = new App(settingsFrom(location.search));
+void app.open();

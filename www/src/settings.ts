@@ -1,0 +1,36 @@
+import { DEFAULT_PLAN, MAX_AGENTS, type Plan } from './plan';
+
+/** What the address asks for: `?tiles=4x3&work=light&autostart=1&agents=3&store=NAME&lease=6000&faulty=1`. */
+export interface Settings {
+  store: string;
+  agents: number;
+  plan: Plan;
+  autostart: boolean;
+  leaseMs: number;
+  /** The slot whose agent spoils some of its tiles, to see the checks at work. */
+  faulty?: number;
+}
+
+export function settingsFrom(search: string): Settings {
+  const query = new URLSearchParams(search);
+  const [columns, rows] = (query.get('tiles') ?? '').split('x').map(Number);
+  const sized = within(columns, 1, 64) && within(rows, 1, 64) ? { columns, rows } : {};
+  const faulty = Number(query.get('faulty'));
+  return {
+    store: query.get('store') || 'swarm',
+    agents: numberOf(query.get('agents'), 1, MAX_AGENTS, 4),
+    plan: { ...DEFAULT_PLAN, ...sized, work: query.get('work') === 'light' ? 'light' : 'normal' },
+    autostart: query.get('autostart') === '1',
+    leaseMs: numberOf(query.get('lease'), 500, 600_000, 6000),
+    ...(within(faulty, 1, MAX_AGENTS) && { faulty }),
+  };
+}
+
+function within(value: number | undefined, low: number, high: number): value is number {
+  return value !== undefined && Number.isInteger(value) && value >= low && value <= high;
+}
+
+function numberOf(text: string | null, low: number, high: number, otherwise: number): number {
+  const value = Number(text ?? NaN);
+  return within(value, low, high) ? value : otherwise;
+}

@@ -14,7 +14,7 @@
 //!     store.write_blocking(|tx| {
 //!         for task in tx.tasks().claim(&worker.id, &Claim::default())? {
 //!             let token = task.lease_token.clone().unwrap_or_default();
-//!             tx.tasks().complete(&task.id, &token, Some(json!("hello").into()))?;
+//!             tx.tasks().complete(&task.id, &token, Some(&json!("hello").into()))?;
 //!             let stream = Stream::new("task", task.id.as_str());
 //!             tx.events().append(&stream, vec![NewEvent::new("greeted", json!({}))], Expected::None)?;
 //!         }

@@ -83,7 +83,10 @@ impl Options {
             on_flush_error: self.on_flush_error,
         };
         let backend = backend::open(request).await?;
-        Ok(Store { inner: Arc::new(Inner { backend, clock: self.clock, ids: IdSource::default(), limits: self.limits }) })
+        #[allow(clippy::arc_with_non_send_sync)] // in wasm there is one thread
+        Ok(Store {
+            inner: Arc::new(Inner { backend, clock: self.clock, ids: IdSource::default(), limits: self.limits }),
+        })
     }
 
     /// As [`open`](Self::open), waiting on this thread.
@@ -113,11 +116,7 @@ struct Inner {
 
 impl Inner {
     /// Runs a caller's closure over an open transaction.
-    fn run<T, E>(
-        &self,
-        connection: &dyn Connection,
-        body: &mut dyn FnMut(&Tx<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+    fn run<T, E>(&self, connection: &dyn Connection, body: &mut dyn FnMut(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         let cx = Context::new(connection, &*self.clock, &self.ids, self.limits);
         body(&Tx { cx })
     }

@@ -3,7 +3,12 @@
 //! Both work on byte-for-byte the same database, in turns, and every operation is committed when it is done
 //! (WAL, `synchronous=NORMAL`). `benches/README.md` says more.
 
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
 
 mod executor;
 mod figures;
@@ -40,10 +45,22 @@ const WORKLOADS: &[Workload] = &[
     Workload { name: "queue", title: "20 pending tasks by priority, blocking", target: Some(("queue", 0.9)) },
     Workload { name: "claim", title: "claim + complete, blocking", target: Some(("claim", 0.9)) },
     Workload { name: "append", title: "append one event, blocking", target: Some(("append", 0.9)) },
-    Workload { name: "async-insert", title: "insert, async, one caller (against blocking by hand)", target: Some(("insert", 0.5)) },
+    Workload {
+        name: "async-insert",
+        title: "insert, async, one caller (against blocking by hand)",
+        target: Some(("insert", 0.5)),
+    },
     Workload { name: "async-insert", title: "the same against one hop to a thread and back by hand", target: None },
-    Workload { name: "async-read", title: "point read, async, one caller (against blocking by hand)", target: Some(("read", 0.5)) },
-    Workload { name: "async-64", title: "insert, async, 64 callers (against autocommit by hand)", target: Some(("insert", 2.0)) },
+    Workload {
+        name: "async-read",
+        title: "point read, async, one caller (against blocking by hand)",
+        target: Some(("read", 0.5)),
+    },
+    Workload {
+        name: "async-64",
+        title: "insert, async, 64 callers (against autocommit by hand)",
+        target: Some(("insert", 2.0)),
+    },
 ];
 
 fn main() -> Outcome {
@@ -62,7 +79,11 @@ fn main() -> Outcome {
         }
         pair.ours.close()?;
     }
-    println!("## Native\n\n{} runs, each cell the median (slowest–fastest), SQLite {}.\n", options.runs, rusqlite::version());
+    println!(
+        "## Native\n\n{} runs, each cell the median (slowest–fastest), SQLite {}.\n",
+        options.runs,
+        rusqlite::version()
+    );
     figures.print(WORKLOADS, &options.sizes);
     if options.wants("claim-growth") {
         claim_growth(folder.path(), &options)?;
@@ -94,10 +115,14 @@ fn claim_growth(folder: &Path, options: &Options) -> Outcome {
     }
     println!("\nClaim and complete with 1,000 tasks pending, by the number of finished ones:\n");
     figures.print(&[Workload { name: "claim", title: "claim + complete, by finished tasks", target: None }], &finished);
-    if let (Some(few), Some(many)) = (figures.get("claim", finished[0], OURS), figures.get("claim", finished[1], OURS)) {
+    if let (Some(few), Some(many)) = (figures.get("claim", finished[0], OURS), figures.get("claim", finished[1], OURS))
+    {
         let ratio = many.median / few.median;
         let verdict = if ratio <= 1.2 { "met" } else { "MISSED" };
-        println!("\nThe time with {} finished is {ratio:.2} × that with {}; target ≤ 1.2 ×: {verdict}", finished[1], finished[0]);
+        println!(
+            "\nThe time with {} finished is {ratio:.2} × that with {}; target ≤ 1.2 ×: {verdict}",
+            finished[1], finished[0]
+        );
     }
     Ok(())
 }
@@ -120,7 +145,14 @@ impl Pair {
     }
 
     /// One run of one workload, ours and theirs, the first one changing with the runs.
-    fn measure(&self, name: &'static str, stored: u64, run: u64, sides: &[&'static str], figures: &mut Figures) -> Outcome {
+    fn measure(
+        &self,
+        name: &'static str,
+        stored: u64,
+        run: u64,
+        sides: &[&'static str],
+        figures: &mut Figures,
+    ) -> Outcome {
         let mut sides = sides.to_vec();
         if !run.is_multiple_of(2) {
             sides.reverse();
@@ -178,7 +210,9 @@ impl Pair {
                 })
             }
             "async-insert" => per_operation(INSERTS, || ours.insert_async(input.rows).expect("inserted")),
-            "async-read" => per_operation(READS / 4, || ours.get_async(&input.ids[..(READS / 4) as usize]).expect("read")),
+            "async-read" => {
+                per_operation(READS / 4, || ours.get_async(&input.ids[..(READS / 4) as usize]).expect("read"))
+            }
             "async-64" => {
                 let lists = input.rows.chunks(EACH as usize).map(<[Row]>::to_vec).collect();
                 per_operation(CALLERS * EACH, || ours.insert_together(lists))

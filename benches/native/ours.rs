@@ -4,7 +4,9 @@ use crate::executor::{block_on, together};
 use crate::rows::Row;
 use serde_json::Value;
 use std::path::Path;
-use swarmstore::{AgentId, Claim, Expected, NewEvent, NewTask, Order, Priority, Query, Result, Store, Stream, Task, TaskId};
+use swarmstore::{
+    AgentId, Claim, Expected, NewEvent, NewTask, Order, Priority, Query, Result, Store, Stream, Task, TaskId,
+};
 
 pub struct Ours {
     store: Store,
@@ -60,8 +62,7 @@ impl Ours {
 
     pub fn append(&self, stream: &Stream, data: Value) -> Result<i64> {
         let event = NewEvent::new("tile", data);
-        let stored =
-            self.store.write_blocking(|tx| tx.events().append(stream, vec![event.clone()], Expected::Any))?;
+        let stored = self.store.write_blocking(|tx| tx.events().append(stream, vec![event.clone()], Expected::Any))?;
         Ok(stored[0].position)
     }
 

@@ -4,8 +4,8 @@ use crate::rows::Row;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use swarmstore::sql::Entity;
 use swarmstore::Task;
+use swarmstore::sql::Entity;
 
 /// A task as somebody would declare it who needs all of it.
 #[allow(dead_code)] // what is read has to be kept, not used
@@ -255,7 +255,9 @@ impl Theirs {
 
     pub fn delete(&self, ids: &[String]) -> Result<()> {
         let delete = &Task::statements().delete;
-        self.in_transaction(|| ids.iter().try_for_each(|id| self.connection.prepare_cached(delete)?.execute([id]).map(|_| ())))
+        self.in_transaction(|| {
+            ids.iter().try_for_each(|id| self.connection.prepare_cached(delete)?.execute([id]).map(|_| ()))
+        })
     }
 
     fn in_transaction<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -191,4 +191,3 @@ impl Answer for Text {
         true
     }
 }
-

@@ -81,5 +81,10 @@ impl Operation {
 /// `INVALID_ARGUMENT` when there is none.
 pub fn operation(number: u32) -> Result<&'static Operation> {
     let number = usize::try_from(number).unwrap_or(usize::MAX);
-    OPERATIONS.iter().copied().flatten().nth(number).ok_or_else(|| Error::invalid("operation", format!("there is no operation {number}")))
+    OPERATIONS
+        .iter()
+        .copied()
+        .flatten()
+        .nth(number)
+        .ok_or_else(|| Error::invalid("operation", format!("there is no operation {number}")))
 }

@@ -4,8 +4,8 @@ use super::arguments::{AppendOptions, CancelOptions, FailOptions, Members, Patch
 use super::{Access, Operation, Parameter};
 use crate::error::Result;
 use crate::model::{
-    Agent, AgentId, AgentPatch, Answer, Argument, Claim, Json, NewAgent, NewEvent, NewTask, Stream, Task,
-    TaskId, TaskPatch,
+    Agent, AgentId, AgentPatch, Answer, Argument, Claim, Json, NewAgent, NewEvent, NewTask, Stream, Task, TaskId,
+    TaskPatch,
 };
 use crate::service::{EventFilter, ReadStream};
 use crate::sql::{Entity, Query, repository};
@@ -98,29 +98,29 @@ macro_rules! collection {
             concat!("Deletes ", $a, "; `false` when it was not there.\n\n@throws `CONFLICT` when something still needs it");
             Write $collection.delete(id: $id) -> "boolean", |tx| tx.$collection().delete(&id);
 
-            concat!("Lists records by a filter, in an order, page by page: the first 100 by id when nothing is said.\n\n@throws `INVALID_ARGUMENT` for an unknown field, a value of a wrong type, or an `after` that names no record");
+            "Lists records by a filter, in an order, page by page: the first 100 by id when nothing is said.\n\n@throws `INVALID_ARGUMENT` for an unknown field, a value of a wrong type, or an `after` that names no record";
             Read $collection.list(query: Query<$record>) -> concat!(stringify!($record), "[]"),
                 |tx| list_text::<$record>(tx, &query);
 
-            concat!("Counts the records that the query's filter leaves.\n\n@throws `INVALID_ARGUMENT` as for `list`");
+            "Counts the records that the query's filter leaves.\n\n@throws `INVALID_ARGUMENT` as for `list`";
             Read $collection.count(query: Query<$record>) -> "number", |tx| tx.$collection().count(&query);
 
             concat!("Adds ", $a, ", or replaces all that is the caller's of the one with this id.\n\n@throws as `add`, except that an existing id is no conflict");
             Write $collection.put(row: $new) -> stringify!($record), |tx| tx.$collection().put(row);
 
-            concat!("Adds several records in one transaction, all or none.\n\n@throws as `add`, with the `index` of the row that failed");
+            "Adds several records in one transaction, all or none.\n\n@throws as `add`, with the `index` of the row that failed";
             Write $collection.add_many(rows: Rows<$new> as concat!(stringify!($new), "[]")) -> concat!(stringify!($record), "[]"),
                 |tx| tx.$collection().add_many(rows.0);
 
-            concat!("Puts several records in one transaction, all or none.\n\n@throws as `put`, with the `index` of the row that failed");
+            "Puts several records in one transaction, all or none.\n\n@throws as `put`, with the `index` of the row that failed";
             Write $collection.put_many(rows: Rows<$new> as concat!(stringify!($new), "[]")) -> concat!(stringify!($record), "[]"),
                 |tx| tx.$collection().put_many(rows.0);
 
-            concat!("Changes several records in one transaction, all or none.\n\n@throws as `update`, with the `index` of the row that failed");
+            "Changes several records in one transaction, all or none.\n\n@throws as `update`, with the `index` of the row that failed";
             Write $collection.update_many(rows: Rows<PatchOf<$patch>> as concat!("({ id: string } & Patch<", stringify!($new), ">)[]")) -> concat!(stringify!($record), "[]"),
                 |tx| tx.$collection().update_many(rows.0.into_iter().map(|row| (row.id, row.patch)));
 
-            concat!("Deletes several records in one transaction, skipping those that are not there; answers how many were.\n\n@throws as `delete`, with the `index` of the id that failed");
+            "Deletes several records in one transaction, skipping those that are not there; answers how many were.\n\n@throws as `delete`, with the `index` of the id that failed";
             Write $collection.delete_many(ids: Rows<$id> as "string[]") -> "number",
                 |tx| tx.$collection().delete_many(&ids.0);
         }
@@ -150,7 +150,7 @@ const QUEUE: &[Operation] = operations! {
     "Finishes a claimed task. Tasks that waited for it may become claimable.\n\n\
      @throws `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT` for a result that cannot be stored";
     Write tasks.complete(id: TaskId, lease_token: String, result: Option<Json>) -> "Task",
-        |tx| tx.tasks().complete(&id, &lease_token, result.clone());
+        |tx| tx.tasks().complete(&id, &lease_token, result.as_ref());
 
     "Records a failed attempt. The task is tried again after its backoff until the attempts exceed `maxRetries`; then, or \
      at once with `retry: false`, it stays failed.\n\n@throws `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT`";

@@ -3,18 +3,22 @@
 //! Methods are plain functions that return a promise where they have to wait; none is `async fn(&self)`, so freeing the
 //! object during a call is safe.
 
+// What is passed by value comes from JavaScript and belongs to nobody else. Errors are described with the class.
+#![allow(clippy::needless_pass_by_value, clippy::missing_errors_doc, clippy::cast_precision_loss)]
+
 use super::error::{text, thrown};
 use super::options::{OpenOptions, durability};
+use crate::Storage;
 use crate::api::{self, Access, Operation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Millis, Value, json};
 use crate::platform::{Clock, SystemClock};
 use crate::store::{Options, Receipt, Store, Transaction, Tx};
-use crate::Storage;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -184,7 +188,8 @@ impl Core {
     /// Runs one reading statement, on the committed state or (with its number) inside a transaction.
     pub fn query(&self, sql: String, params: Array, transaction: u32) -> Result<Array, JsValue> {
         let run = || {
-            let values = params.iter().enumerate().map(|(at, param)| value_of(&param, at)).collect::<Result<Vec<_>>>()?;
+            let values =
+                params.iter().enumerate().map(|(at, param)| value_of(&param, at)).collect::<Result<Vec<_>>>()?;
             match transaction {
                 0 => self.inner.store.read_blocking(|tx| tx.query(&sql, &values)),
                 number => self.inner.inside(number, |tx| tx.query(&sql, &values)),
@@ -228,7 +233,7 @@ impl Core {
         let store = self.inner.store.clone();
         promise(async move {
             let unreadable = |error: JsValue| {
-                let error = JsValue::from(error).as_string().unwrap_or_default();
+                let error = error.as_string().unwrap_or_default();
                 ErrorCode::InvalidArgument.error(format!("the file could not be read {error}"))
             };
             let buffer = JsFuture::from(file.array_buffer()).await.map_err(unreadable)?;
@@ -358,17 +363,19 @@ async fn health(store: &Store) -> Result<String> {
         }
         json::write_text(problem, &mut out);
     }
-    out.push_str(&format!(
+    // Writing to a String cannot fail.
+    let _ = write!(
+        out,
         "],\"schemaVersion\":{},\"sizeBytes\":{},\"pendingBytes\":{}",
         health.schema_version, flush.size_bytes, flush.pending_bytes
-    ));
+    );
     for (name, time) in [("pendingSince", flush.pending_since), ("lastFlush", flush.last_flush)] {
         if let Some(time) = time {
-            out.push_str(&format!(",\"{name}\":{time}"));
+            let _ = write!(out, ",\"{name}\":{time}");
         }
     }
     if let Some(window) = flush.loss_window_ms.filter(|_| store.storage() != Storage::Memory) {
-        out.push_str(&format!(",\"lossWindowMs\":{window}"));
+        let _ = write!(out, ",\"lossWindowMs\":{window}");
     }
     if let Some(error) = &flush.last_error {
         out.push_str(",\"lastFlushError\":");

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::model::{camel, write_text};
 use std::error::Error as _;
+use std::fmt::Write as _;
 use wasm_bindgen::JsValue;
 
 /// The error as the text that is thrown.
@@ -25,7 +26,7 @@ pub(super) fn text(error: &Error) -> String {
     }
     let mut member = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
-            out.push_str(&format!(",\"{name}\":"));
+            let _ = write!(out, ",\"{name}\":"); // writing to a String cannot fail
             write_text(value, &mut out);
         }
     };
@@ -33,10 +34,10 @@ pub(super) fn text(error: &Error) -> String {
     member("id", detail.id.as_deref());
     member("field", field.as_deref());
     if let Some(index) = detail.index {
-        out.push_str(&format!(",\"index\":{index}"));
+        let _ = write!(out, ",\"index\":{index}");
     }
     if let Some(actual) = detail.actual {
-        out.push_str(&format!(",\"actual\":{actual}"));
+        let _ = write!(out, ",\"actual\":{actual}");
     }
     if detail.committed {
         out.push_str(",\"committed\":true");
@@ -44,7 +45,8 @@ pub(super) fn text(error: &Error) -> String {
     if let Some(source) = error.source() {
         // The cause of a failed DOM operation is its name and its message.
         let cause = source.to_string();
-        let (name, message) = cause.split_once(": ").filter(|(name, _)| !name.contains(' ')).unwrap_or(("Error", &cause));
+        let (name, message) =
+            cause.split_once(": ").filter(|(name, _)| !name.contains(' ')).unwrap_or(("Error", &cause));
         out.push_str(",\"cause\":{\"name\":");
         write_text(name, &mut out);
         out.push_str(",\"message\":");

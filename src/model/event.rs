@@ -2,7 +2,7 @@
 
 use super::json::{members, unescape};
 use super::record::{given, is_camel_of, record};
-use super::{AgentId, EventId, Argument, Json, Millis, TaskId};
+use super::{AgentId, Argument, EventId, Json, Millis, TaskId};
 use crate::error::{Error, Result};
 
 record! {

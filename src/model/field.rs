@@ -120,7 +120,11 @@ fn stored_integer(value: &Value<'_>) -> Result<i64, String> {
 #[allow(clippy::cast_possible_truncation)] // whole and within 2^53, as the reader made sure
 pub(crate) fn integer_from_json(raw: &str) -> Result<i64, String> {
     if let Ok(integer) = raw.parse::<i64>() {
-        return if integer.abs() <= MAX_INTEGER { Ok(integer) } else { Err("an integer is beyond ±(2^53 − 1)".into()) };
+        return if integer.abs() <= MAX_INTEGER {
+            Ok(integer)
+        } else {
+            Err("an integer is beyond ±(2^53 − 1)".into())
+        };
     }
     match raw.parse::<f64>() {
         Ok(number) if number.fract() == 0.0 => Ok(number as i64),
@@ -291,11 +295,11 @@ lists! {
     TaskId, "string[]";
 }
 
-/// A fieldless enum that is a snake_case word everywhere outside Rust.
+/// A fieldless enum that is a `snake_case` word everywhere outside Rust.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        $(#[$doc])*
         pub enum $name { $($(#[$vdoc])* $variant,)* }
 
         impl $name {
@@ -354,13 +358,12 @@ pub(crate) fn write_value(kind: Kind, value: &Value<'_>, out: &mut String) {
     use std::fmt::Write as _;
     match (kind, value) {
         (Kind::Json(default), Value::Null) => out.push_str(default),
-        (_, Value::Null) => out.push_str("null"),
         (Kind::Json(_), Value::Text(text)) => out.push_str(text),
         (_, Value::Text(text)) => json::write_text(text, out),
         // Writing to a String cannot fail.
         (_, Value::Integer(integer)) => drop(write!(out, "{integer}")),
         (_, Value::Real(real)) => drop(write!(out, "{real}")),
-        (_, Value::Blob(_)) => out.push_str("null"),
+        (_, Value::Null | Value::Blob(_)) => out.push_str("null"),
     }
 }
 

@@ -371,10 +371,7 @@ pub(crate) fn type_name(raw: &str) -> &'static str {
 }
 
 /// Calls `each` with key and raw value of every member of the object `raw`.
-pub(crate) fn members<'a>(
-    raw: &'a str,
-    mut each: impl FnMut(&str, &'a str) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(crate) fn members<'a>(raw: &'a str, mut each: impl FnMut(&str, &'a str) -> Result<(), Error>) -> Result<(), Error> {
     let refused = |reason| Error::invalid("arguments", reason);
     let mut reader = Reader::new(raw);
     if !reader.eat(b'{') {

@@ -13,16 +13,16 @@ mod value;
 
 pub use agent::{Agent, AgentPatch, AgentStatus, NewAgent};
 pub use event::{Event, Expected, NewEvent, Stream};
-pub use field::{Field, Argument, Answer, Kind, Scalar};
+pub(crate) use field::write_value;
+pub use field::{Answer, Argument, Field, Kind, Scalar};
 pub(crate) use id::refusal;
 pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};
-pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
-pub use patch::Patch;
-pub(crate) use field::write_value;
 #[cfg(target_family = "wasm")]
 pub(crate) use json::write_text;
-pub(crate) use record::{camel, given, is_camel_of};
+pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
+pub use patch::Patch;
 pub use record::{Mutable, Record, Row};
+pub(crate) use record::{camel, given, is_camel_of};
 pub use task::{
     Backoff, BackoffKind, Claim, NewTask, OnConflict, OnDependencyFailure, Priority, Task, TaskError, TaskPatch,
     TaskStatus, TrustOperation,

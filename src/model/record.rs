@@ -68,14 +68,14 @@ pub(crate) fn check_field<T: Scalar>(name: &str, field: &T, max_json_bytes: usiz
         (Kind::Json(_), Value::Text(text)) => check_length(&text, max_json_bytes),
         (_, Value::Text(text)) if text.contains('\0') => Err("must not contain NUL".to_owned()),
         (_, Value::Text(text)) => check_length(&text, max_json_bytes),
-        (Kind::Time | Kind::Integer, Value::Integer(integer)) if integer.unsigned_abs() > MAX_INTEGER.unsigned_abs() => {
+        (Kind::Time | Kind::Integer, Value::Integer(integer))
+            if integer.unsigned_abs() > MAX_INTEGER.unsigned_abs() =>
+        {
             Err("an integer is beyond ±(2^53 − 1)".to_owned())
         }
         _ => Ok(()),
     };
-    refused
-        .and_then(|()| field.refusal().map_or(Ok(()), Err))
-        .map_err(|reason| Error::invalid(name, reason))
+    refused.and_then(|()| field.refusal().map_or(Ok(()), Err)).map_err(|reason| Error::invalid(name, reason))
 }
 
 fn check_length(text: &str, max: usize) -> Result<(), String> {
@@ -84,9 +84,8 @@ fn check_length(text: &str, max: usize) -> Result<(), String> {
 
 /// A stored value of the wrong type is damage, not a reason to skip the row.
 pub(crate) fn read_field<T: Scalar>(table: &'static str, name: &str, row: &dyn Row, index: usize) -> Result<T> {
-    T::from_value(row.get(index)?).map_err(|reason| {
-        crate::ErrorCode::Corrupt.error(format!("{table}.{name} holds what it cannot be: {reason}"))
-    })
+    T::from_value(row.get(index)?)
+        .map_err(|reason| crate::ErrorCode::Corrupt.error(format!("{table}.{name} holds what it cannot be: {reason}")))
 }
 
 /// A caller's field from raw JSON, refused with its name.
@@ -94,7 +93,7 @@ pub(crate) fn given<T: Scalar>(raw: &str, name: &str) -> Result<T> {
     T::from_json(raw).map_err(|reason| Error::invalid(name, reason))
 }
 
-/// The name of a snake_case field in JavaScript.
+/// The name of a `snake_case` field in JavaScript.
 pub(crate) fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = false;
@@ -428,7 +427,7 @@ macro_rules! mutable_record {
 
         impl $name {
             /// The record that a caller's draft makes now; `managed` are the fields that are not the caller's.
-            #[allow(clippy::redundant_closure_call, unused_variables)]
+            #[allow(clippy::redundant_closure_call, clippy::too_many_arguments, unused_variables)]
             pub(crate) fn from_new(new: $new, id: $id, now: $crate::model::Millis $(, $managed: $mtype)*) -> Self {
                 Self {
                     id,

@@ -5,6 +5,7 @@ use super::json::{self, Json, elements, members, write_text};
 use super::record::mutable_record;
 use super::{AgentId, Kind, Millis, Scalar, TaskId, Value};
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 words! {
     /// How far a task got.
@@ -44,17 +45,13 @@ words! {
 
 words! {
     /// What adding a task does when an unfinished one has the same unique key.
+    #[derive(Default)]
     OnConflict {
         /// `CONFLICT`.
+        #[default]
         Error = "error",
         /// Answers the one that is there.
         Existing = "existing",
-    }
-}
-
-impl Default for OnConflict {
-    fn default() -> Self {
-        OnConflict::Error
     }
 }
 
@@ -106,6 +103,13 @@ impl Priority {
     }
 }
 
+impl Priority {
+    fn within(priority: i64) -> Result<Self, String> {
+        let priority = u8::try_from(priority).ok().filter(|priority| *priority <= 9);
+        priority.map(Priority).ok_or_else(|| "expected 0 to 9, 'low', 'medium', 'high' or 'critical'".to_owned())
+    }
+}
+
 impl Scalar for Priority {
     const KIND: Kind = Kind::Integer;
     const TS: &'static str = "number";
@@ -116,7 +120,7 @@ impl Scalar for Priority {
     }
     fn from_value(value: Value<'_>) -> Result<Self, String> {
         match value {
-            Value::Integer(priority @ 0..=9) => Ok(Priority(priority as u8)),
+            Value::Integer(priority) => Self::within(priority),
             _ => Err("expected 0 to 9".to_owned()),
         }
     }
@@ -128,8 +132,8 @@ impl Scalar for Priority {
             "\"high\"" => Ok(Self::HIGH),
             "\"critical\"" => Ok(Self::CRITICAL),
             _ => match integer_from_json(raw) {
-                Ok(priority @ 0..=9) => Ok(Priority(priority as u8)),
-                _ => Err(refused()),
+                Ok(priority) => Self::within(priority),
+                Err(_) => Err(refused()),
             },
         }
     }
@@ -174,7 +178,7 @@ impl Backoff {
 
     /// The wait after this attempt (from 1), given a random number from 0 to 1.
     #[must_use]
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // milliseconds below 2^53
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // below 2^53
     pub fn delay_ms(&self, attempt: u32, random: f64) -> i64 {
         let doublings = match self.kind {
             BackoffKind::Exponential => attempt.saturating_sub(1).min(62),
@@ -273,7 +277,8 @@ impl Scalar for Vec<TaskError> {
             if at > 0 {
                 out.push(',');
             }
-            out.push_str(&format!(r#"{{"attempt":{},"at":{},"message":"#, error.attempt, error.at));
+            // Writing to a String cannot fail.
+            let _ = write!(out, r#"{{"attempt":{},"at":{},"message":"#, error.attempt, error.at);
             write_text(&error.message, &mut out);
             out.push('}');
         }

@@ -157,7 +157,8 @@ impl<'a, E: Rules> Collection<'a, E> {
     }
 
     fn each<T, R>(&self, rows: impl IntoIterator<Item = T>, run: impl Fn(T) -> Result<R>) -> Result<Vec<R>> {
-        let all = || rows.into_iter().enumerate().map(|(at, row)| run(row).map_err(|error| error.at_index(at))).collect();
+        let all =
+            || rows.into_iter().enumerate().map(|(at, row)| run(row).map_err(|error| error.at_index(at))).collect();
         self.cx.atomically(all)
     }
 

@@ -86,7 +86,7 @@ impl<'a> Context<'a> {
     }
 
     /// A random number from 0 to 1.
-    #[allow(clippy::unused_self, clippy::cast_precision_loss)] // 53 bits fit a double
+    #[allow(clippy::unused_self, clippy::cast_precision_loss, clippy::cast_possible_truncation)] // 53 bits fit a double
     pub(super) fn random(&self) -> f64 {
         (Uuid::new_v4().as_u128() as u64 & ((1 << 53) - 1)) as f64 / (1_u64 << 53) as f64
     }

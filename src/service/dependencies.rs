@@ -11,7 +11,7 @@ use crate::sql::Value;
 /// A dependency that has failed or was cancelled already counts as one that does so now.
 pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
     let id = Value::text(task.id.as_str()).into_owned();
-    cx.connection.execute("DELETE FROM task_dependencies WHERE task_id = ?1", &[id.clone()])?;
+    cx.connection.execute("DELETE FROM task_dependencies WHERE task_id = ?1", std::slice::from_ref(&id))?;
     let mut unmet = 0;
     let mut lost_one = None;
     for (place, dependency) in (0..).zip(&task.dependencies) {
@@ -19,7 +19,8 @@ pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
         if task.dependencies[..usize::try_from(place).unwrap_or(0)].contains(dependency) {
             return Err(Error::invalid("dependencies", format!("{dependency} is there twice")));
         }
-        match cx.connection.texts("SELECT status FROM tasks WHERE id = ?1", &[on.clone()])?.first().map(String::as_str) {
+        match cx.connection.texts("SELECT status FROM tasks WHERE id = ?1", std::slice::from_ref(&on))?.first().map(String::as_str)
+        {
             None => return Err(Error::invalid("dependencies", format!("there is no task {dependency}"))),
             Some("completed") => {}
             Some(status) => {
@@ -58,7 +59,7 @@ fn is_acyclic(cx: &Context<'_>, id: &Value<'_>) -> Result<()> {
             SELECT edge.depends_on FROM task_dependencies AS edge JOIN prerequisites ON edge.task_id = prerequisites.id
         )
         SELECT COUNT(*) FROM prerequisites WHERE id = ?1";
-    if cx.connection.integer(sql, &[id.clone()])? > 0 {
+    if cx.connection.integer(sql, std::slice::from_ref(id))? > 0 {
         return Err(Error::invalid("dependencies", "would make the task wait for itself"));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{
-    AgentId, Event, EventId, Expected, Argument, Json, Millis, NewEvent, Record, Scalar, Stream, TaskId, given,
+    AgentId, Argument, Event, EventId, Expected, Json, Millis, NewEvent, Record, Scalar, Stream, TaskId, given,
     is_camel_of, json,
 };
 use crate::sql::{Entity, Value, repository};
@@ -92,7 +92,7 @@ impl<'a> Events<'a> {
     /// `CONFLICT` with the actual last sequence when the stream is not as expected; `CONFLICT` with the index when an id
     /// is taken by another stream, or only some of the ids are there already; `INVALID_ARGUMENT`.
     pub fn append(&self, stream: &Stream, events: Vec<NewEvent>, expected: Expected) -> Result<Vec<Event>> {
-        self.check_stream(stream)?;
+        Self::check_stream(stream)?;
         if let Some(stored) = self.appended_before(stream, &events)? {
             return Ok(stored);
         }
@@ -114,7 +114,7 @@ impl<'a> Events<'a> {
     /// # Errors
     /// `INVALID_ARGUMENT` when it is no name of a stream.
     pub fn read(&self, stream: &Stream, options: ReadStream) -> Result<Vec<Event>> {
-        self.check_stream(stream)?;
+        Self::check_stream(stream)?;
         let (compare, order, from) = match options.direction {
             Direction::Forward => (">=", "ASC", options.from.unwrap_or(1)),
             Direction::Backward => ("<=", "DESC", options.from.unwrap_or(i64::MAX)),
@@ -171,7 +171,7 @@ impl<'a> Events<'a> {
         Ok(events)
     }
 
-    fn check_stream(&self, stream: &Stream) -> Result<()> {
+    fn check_stream(stream: &Stream) -> Result<()> {
         for (field, name) in [("aggregate_type", &stream.aggregate_type), ("aggregate_id", &stream.aggregate_id)] {
             if let Some(reason) = crate::model::refusal(name) {
                 return Err(Error::invalid(field, reason));

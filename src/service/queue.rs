@@ -62,9 +62,9 @@ impl Tasks<'_> {
     ///
     /// # Errors
     /// `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT` for a result that cannot be stored.
-    pub fn complete(&self, id: &TaskId, token: &str, result: Option<Json>) -> Result<Task> {
+    pub fn complete(&self, id: &TaskId, token: &str, result: Option<&Json>) -> Result<Task> {
         let cx = self.context();
-        if let Some(result) = &result {
+        if let Some(result) = result {
             if let Some(reason) = Scalar::refusal(result) {
                 return Err(Error::invalid("result", reason));
             }
@@ -73,7 +73,7 @@ impl Tasks<'_> {
         leased(cx, id, token)?;
         dependencies::met(cx, id.as_str())?;
         let set = "status = 'completed', result = ?3, completed_at = ?2, lease_token = NULL, lease_expires_at = NULL";
-        change(cx, id, set, &[result.to_value()])
+        change(cx, id, set, &[result.map_or(Value::Null, Scalar::to_value)])
     }
 
     /// Records a failed attempt. The task is tried again after its backoff, until the attempts exceed `max_retries`;
@@ -200,8 +200,8 @@ fn lease_end(cx: &Context<'_>, lease_ms: i64) -> Result<Millis> {
 
 /// The agent, if it may claim.
 fn claimant(cx: &Context<'_>, id: &AgentId) -> Result<Agent> {
-    let agent: Agent = repository::get(cx.connection, id.as_str())?
-        .ok_or_else(|| Error::not_found(Agent::TABLE, id.as_str()))?;
+    let agent: Agent =
+        repository::get(cx.connection, id.as_str())?.ok_or_else(|| Error::not_found(Agent::TABLE, id.as_str()))?;
     if !agent.status.may_claim() {
         return Err(illegal(Agent::TABLE, id.as_str(), &format!("is {} and may not claim", agent.status)));
     }
@@ -304,9 +304,8 @@ fn read_all(cx: &Context<'_>, ids: &[String]) -> Result<Vec<Task>> {
 /// Changes one task: `?1` is its id, `?2` the time, `?3` and on are `more`.
 fn change(cx: &Context<'_>, id: &TaskId, set: &str, more: &[Value<'_>]) -> Result<Task> {
     let columns = &Task::statements().columns;
-    let sql = format!(
-        "UPDATE tasks SET {set}, updated_at = ?2, version = version + 1 WHERE id = ?1 RETURNING {columns}"
-    );
+    let sql =
+        format!("UPDATE tasks SET {set}, updated_at = ?2, version = version + 1 WHERE id = ?1 RETURNING {columns}");
     let mut values = vec![Value::text(id.as_str()), Value::Integer(cx.now().0)];
     values.extend_from_slice(more);
     let mut task = None;
@@ -350,7 +349,8 @@ fn try_again(cx: &Context<'_>, id: &TaskId, attempt: u32, message: &str, run_at:
 
 /// Cancels a task and what depends on it; gives their ids.
 fn call_off(cx: &Context<'_>, id: &str, reason: Option<&str>) -> Result<Vec<String>> {
-    let set = "status = 'cancelled', cancel_reason = ?3, completed_at = ?2, lease_token = NULL, lease_expires_at = NULL";
+    let set =
+        "status = 'cancelled', cancel_reason = ?3, completed_at = ?2, lease_token = NULL, lease_expires_at = NULL";
     change(cx, &TaskId::new(id)?, set, &[reason.map_or(Value::Null, Value::text)])?;
     let mut ids = vec![id.to_owned()];
     ids.extend(dependencies::lost(cx, id, TaskStatus::Cancelled)?);

@@ -21,12 +21,7 @@ pub trait Connection {
     ///
     /// # Errors
     /// As for [`execute`](Self::execute), and whatever `each_row` returns.
-    fn query(
-        &self,
-        sql: &str,
-        params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&dyn Row) -> Result<()>,
-    ) -> Result<()>;
+    fn query(&self, sql: &str, params: &[Value<'_>], each_row: &mut dyn FnMut(&dyn Row) -> Result<()>) -> Result<()>;
 
     /// Runs several statements without parameters: schema changes.
     ///

@@ -57,10 +57,7 @@ impl Statements {
             get: format!("SELECT {columns} FROM {table} WHERE id = ?1"),
             select: format!("SELECT {columns} FROM {table}"),
             delete: format!("DELETE FROM {table} WHERE id = ?1"),
-            json_keys: E::FIELDS
-                .iter()
-                .map(|field| format!("\"{}\":", crate::model::camel(field.name)))
-                .collect(),
+            json_keys: E::FIELDS.iter().map(|field| format!("\"{}\":", crate::model::camel(field.name))).collect(),
             columns,
         }
     }

@@ -5,6 +5,7 @@ use crate::error::{ErrorCode, Result};
 use crate::model::Millis;
 
 /// The schema version that this code writes.
+#[allow(clippy::cast_possible_wrap)] // a handful
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 struct Migration {
@@ -68,7 +69,8 @@ pub fn migrate(connection: &dyn Connection, now: Millis) -> Result<()> {
 }
 
 fn verify(connection: &dyn Connection, number: i64, migration: &Migration) -> Result<()> {
-    let applied = connection.texts("SELECT checksum FROM schema_migrations WHERE version = ?1", &[Value::Integer(number)])?;
+    let applied =
+        connection.texts("SELECT checksum FROM schema_migrations WHERE version = ?1", &[Value::Integer(number)])?;
     if applied.first() == Some(&checksum(migration.up)) {
         Ok(())
     } else {

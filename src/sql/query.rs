@@ -1,7 +1,7 @@
 //! What a list asks for: equality filters, an order, a page.
 
 use crate::error::{Error, Result};
-use crate::model::{Field, Argument, Kind, MAX_INTEGER, Millis, Record, Scalar, Value, json};
+use crate::model::{Argument, Field, Kind, MAX_INTEGER, Millis, Record, Scalar, Value, json};
 use std::marker::PhantomData;
 
 /// The direction of an order key.
@@ -102,9 +102,10 @@ fn find<R: Record>(name: &str) -> Result<&'static Field> {
 fn check_kind(field: &Field, value: &Value<'_>) -> Result<()> {
     let fits = match (field.kind, value) {
         (_, Value::Null) => field.optional,
-        (Kind::Text | Kind::Json(_), Value::Text(_)) | (Kind::Integer | Kind::Time, Value::Integer(_)) => true,
         (Kind::Enum(words), Value::Text(word)) => words.contains(&&**word),
-        (Kind::Real, Value::Real(_) | Value::Integer(_)) => true,
+        (Kind::Text | Kind::Json(_), Value::Text(_))
+        | (Kind::Integer | Kind::Time, Value::Integer(_))
+        | (Kind::Real, Value::Real(_) | Value::Integer(_)) => true,
         _ => false,
     };
     if fits { Ok(()) } else { Err(Error::invalid(field.name, format!("cannot be {}", value.type_name()))) }
@@ -121,7 +122,9 @@ fn value_from_json(field: &Field, raw: &str) -> Result<Value<'static>> {
     }
     match field.kind {
         Kind::Text => String::from_json(raw).map(|text| Value::Text(text.into())).map_err(refused),
-        Kind::Integer | Kind::Time => <Millis as Scalar>::from_json(raw).map(|at| Value::Integer(at.0)).map_err(refused),
+        Kind::Integer | Kind::Time => {
+            <Millis as Scalar>::from_json(raw).map(|at| Value::Integer(at.0)).map_err(refused)
+        }
         Kind::Real => raw.parse().map(Value::Real).map_err(|_| refused("expected a number".to_owned())),
         Kind::Enum(words) => {
             let word = json::text(raw).map_err(refused)?;

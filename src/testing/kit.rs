@@ -3,8 +3,8 @@
 use super::Subject;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{
-    Agent, AgentId, Backoff, Claim, Event, EventId, Expected, Json, NewAgent, NewEvent, NewTask, Record, Stream, Task, TaskId,
-    TaskPatch, TaskStatus,
+    Agent, AgentId, Backoff, Claim, Event, EventId, Expected, Json, NewAgent, NewEvent, NewTask, Record, Stream, Task,
+    TaskId, TaskPatch, TaskStatus,
 };
 use crate::service::{EventFilter, ReadStream};
 use serde_json::json;
@@ -200,7 +200,7 @@ impl Subject {
 
     pub(super) async fn complete_with(&self, task: &Task, result: Option<Json>) -> Result<Task> {
         let (id, token) = lease(task);
-        self.write(move |tx| tx.tasks().complete(&id, &token, result.clone())).await
+        self.write(move |tx| tx.tasks().complete(&id, &token, result.as_ref())).await
     }
 
     pub(super) async fn fail(&self, task: &Task, message: &str) -> Result<Task> {

@@ -13,9 +13,9 @@
 //!
 //! A new case is a function in the file of its noun below [`cases`], and one line in the list in `list.rs`.
 
-pub mod cases;
 #[cfg(not(target_family = "wasm"))]
 mod block_on;
+pub mod cases;
 mod clock;
 mod kit;
 mod list;

@@ -24,7 +24,7 @@ async function open(t, query) {
     await page.close().catch(() => {});
     assert.deepEqual(problems, [], 'errors in the page');
   });
-  await page.goto(`${browser.origin}/demo/index.html?${query}`);
+  await page.goto(`${browser.origin}/?${query}`);
   return page;
 }
 

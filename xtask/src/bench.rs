@@ -13,10 +13,7 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
         Some((part, rest)) if part == "browser" => (false, true, rest),
         _ => (true, true, arguments),
     };
-    let forwarded: Vec<&String> = forwarded
-        .iter()
-        .filter(|argument| *argument != "--")
-        .collect();
+    let forwarded: Vec<&String> = forwarded.iter().filter(|argument| *argument != "--").collect();
     let tools = setup::prepare(workspace, For::Bench)?;
     build::package(workspace, &tools, Profile::Release)?;
     if native {
@@ -30,24 +27,12 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
 
 fn run_native(workspace: &Workspace, tools: &Tools, arguments: &[&String]) -> Result {
     // Only what is in benches/: the unit tests' own harness does not know the arguments.
-    let cargo = tools
-        .cargo()
-        .args(["bench", "--package", "swarmstore", "--benches"])
-        .folder(workspace.root());
-    if arguments.is_empty() {
-        cargo.go()
-    } else {
-        cargo.arg("--").args(arguments).go()
-    }
+    let cargo = tools.cargo().args(["bench", "--package", "swarmstore", "--benches"]).folder(workspace.root());
+    if arguments.is_empty() { cargo.go() } else { cargo.arg("--").args(arguments).go() }
 }
 
 fn run_browser(workspace: &Workspace, tools: &Tools, arguments: &[&String]) -> Result {
     let folder = workspace.path("benches/browser");
     npm::install(&folder)?;
-    tools
-        .run("node")
-        .arg("run.mjs")
-        .args(arguments)
-        .folder(&folder)
-        .go()
+    tools.run("node").arg("run.mjs").args(arguments).folder(&folder).go()
 }

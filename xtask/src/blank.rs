@@ -28,12 +28,7 @@ fn literal_end(letters: &[char], at: usize) -> usize {
     let rest = &letters[at..];
     let after_word = at > 0 && (letters[at - 1].is_alphanumeric() || letters[at - 1] == '_');
     match rest {
-        ['/', '/', ..] => {
-            at + rest
-                .iter()
-                .position(|letter| *letter == '\n')
-                .unwrap_or(rest.len())
-        }
+        ['/', '/', ..] => at + rest.iter().position(|letter| *letter == '\n').unwrap_or(rest.len()),
         ['/', '*', ..] => at + block_comment(rest),
         ['"', ..] => at + quoted(rest, '"'),
         ['r', '"' | '#', ..] if !after_word => at + raw_string(rest),
@@ -69,19 +64,12 @@ fn quoted(letters: &[char], quote: char) -> usize {
 
 /// `r"…"`, `r#"…"#`; 0 for a raw identifier.
 fn raw_string(letters: &[char]) -> usize {
-    let hashes = letters[1..]
-        .iter()
-        .take_while(|letter| **letter == '#')
-        .count();
+    let hashes = letters[1..].iter().take_while(|letter| **letter == '#').count();
     if letters.get(1 + hashes) != Some(&'"') {
         return 0;
     }
-    let closing: Vec<char> = std::iter::once('"')
-        .chain(std::iter::repeat_n('#', hashes))
-        .collect();
+    let closing: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
     let body = 2 + hashes;
-    let length = letters[body..]
-        .windows(closing.len())
-        .position(|window| window == closing);
+    let length = letters[body..].windows(closing.len()).position(|window| window == closing);
     length.map_or(letters.len(), |length| body + length + closing.len())
 }

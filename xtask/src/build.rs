@@ -58,15 +58,7 @@ pub fn package(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result
     files::copy_folder(&workspace.path("src/js/package"), &staging)?;
     tools
         .cargo()
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "swarmstore",
-            "--example",
-            "bindings",
-            "--",
-        ])
+        .args(["run", "--quiet", "--package", "swarmstore", "--example", "bindings", "--"])
         .arg(&staging)
         .folder(workspace.root())
         .go()?;
@@ -83,33 +75,15 @@ pub fn package(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result
 /// Compiles the module with its glue and gives the folder that holds both. wasm-bindgen and wasm-opt are skipped when
 /// cargo's output is byte for byte what they were run on the last time.
 fn module(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result<PathBuf> {
-    let release: &[&str] = if profile == Profile::Release {
-        &["--profile", "wasm"]
-    } else {
-        &[]
-    };
+    let release: &[&str] = if profile == Profile::Release { &["--profile", "wasm"] } else { &[] };
     tools
         .cargo()
-        .args([
-            "build",
-            "--package",
-            "swarmstore",
-            "--lib",
-            "--target",
-            "wasm32-unknown-unknown",
-        ])
+        .args(["build", "--package", "swarmstore", "--lib", "--target", "wasm32-unknown-unknown"])
         .args(release)
         .folder(workspace.root())
         .go()?;
-    let folder = if profile == Profile::Release {
-        "wasm"
-    } else {
-        "debug"
-    };
-    let compiled = workspace
-        .target("wasm32-unknown-unknown")
-        .join(folder)
-        .join("swarmstore.wasm");
+    let folder = if profile == Profile::Release { "wasm" } else { "debug" };
+    let compiled = workspace.target("wasm32-unknown-unknown").join(folder).join("swarmstore.wasm");
 
     let output = workspace.target("xtask/wasm");
     let stamp = workspace.target("xtask/wasm.stamp");
@@ -132,13 +106,7 @@ fn bind(tools: &Tools, compiled: &Path, output: &Path) -> Result {
     tools
         .wasm_bindgen()
         .arg(compiled)
-        .args([
-            "--target",
-            "web",
-            "--no-typescript",
-            "--out-name",
-            "swarmstore",
-        ])
+        .args(["--target", "web", "--no-typescript", "--out-name", "swarmstore"])
         // index.js and node.js name the module's place, each for its own world.
         .arg("--omit-default-module-path")
         // After a panic the instance is of no use any more; reopening needs a new one.
@@ -150,14 +118,7 @@ fn bind(tools: &Tools, compiled: &Path, output: &Path) -> Result {
 
 fn optimise(tools: &Tools, module: &Path) -> Result {
     let optimised = module.with_extension("optimised");
-    tools
-        .wasm_opt()
-        .args(FEATURES)
-        .args(OPTIMISATION)
-        .arg(module)
-        .arg("-o")
-        .arg(&optimised)
-        .go()?;
+    tools.wasm_opt().args(FEATURES).args(OPTIMISATION).arg(module).arg("-o").arg(&optimised).go()?;
     files::copy(&optimised, module)?;
     files::remove_file(&optimised)
 }
@@ -180,20 +141,13 @@ fn write_version(manifest: &Path, version: &str) -> Result {
         .lines()
         .find(|line| line.trim_start().starts_with("\"version\":"))
         .ok_or_else(|| format!("{} has no line for the version", manifest.display()))?;
-    files::write(
-        manifest,
-        text.replacen(line, &format!("  \"version\": \"{version}\","), 1),
-    )
+    files::write(manifest, text.replacen(line, &format!("  \"version\": \"{version}\","), 1))
 }
 
 fn report_size(module: &Path, profile: Profile) -> Result {
     let raw = files::read_bytes(module)?.len() as u64;
     let gzipped = gzipped(module)?;
-    println!(
-        "swarmstore_bg.wasm: {} KB, gzipped {} KB",
-        kilobytes(raw),
-        kilobytes(gzipped)
-    );
+    println!("swarmstore_bg.wasm: {} KB, gzipped {} KB", kilobytes(raw), kilobytes(gzipped));
     if profile == Profile::Release && gzipped > LARGEST_GZIPPED {
         return Err(format!(
             "the module is {} KB gzipped, more than the {} KB that PERFORMANCE.md allows",

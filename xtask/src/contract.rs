@@ -28,30 +28,14 @@ impl Contracts {
             ("memory-node", "wasm-node", "contract_memory"),
             ("memory-browser", "wasm-browser", "contract_memory_browser"),
             ("indexeddb", "wasm-browser", "contract_indexeddb"),
-            (
-                "indexeddb-reopened",
-                "wasm-browser",
-                "contract_indexeddb_reopened",
-            ),
+            ("indexeddb-reopened", "wasm-browser", "contract_indexeddb_reopened"),
         ];
-        Self(
-            runs.map(|(name, step, module)| Contract {
-                name,
-                step,
-                module,
-                passed: 0,
-                failed: 0,
-            })
-            .into(),
-        )
+        Self(runs.map(|(name, step, module)| Contract { name, step, module, passed: 0, failed: 0 }).into())
     }
 
     /// Counts a line of a runner's output, if it is a case of a run of this step.
     pub fn count(&mut self, step: &str, line: &str) {
-        let Some((test, outcome)) = line
-            .strip_prefix("test ")
-            .and_then(|line| line.split_once(" ... "))
-        else {
+        let Some((test, outcome)) = line.strip_prefix("test ").and_then(|line| line.split_once(" ... ")) else {
             return;
         };
         let runs = self.0.iter_mut().filter(|run| run.step == step);
@@ -68,13 +52,7 @@ impl Contracts {
     /// One line per run of these steps.
     pub fn summary(&self, steps: &[&str]) -> String {
         let mut text = String::new();
-        for Contract {
-            name,
-            passed,
-            failed,
-            ..
-        } in self.of(steps)
-        {
+        for Contract { name, passed, failed, .. } in self.of(steps) {
             let _ = writeln!(text, "contract {name}: {passed} passed, {failed} failed");
         }
         text
@@ -82,10 +60,7 @@ impl Contracts {
 
     /// The names of the runs of these steps in which a case failed, or none passed.
     pub fn unkept(&self, steps: &[&str]) -> Vec<&'static str> {
-        self.of(steps)
-            .filter(|run| run.failed > 0 || run.passed == 0)
-            .map(|run| run.name)
-            .collect()
+        self.of(steps).filter(|run| run.failed > 0 || run.passed == 0).map(|run| run.name).collect()
     }
 
     fn of(&self, steps: &[&str]) -> impl Iterator<Item = &Contract> {
@@ -124,10 +99,7 @@ mod tests {
     #[test]
     fn the_same_module_is_another_run_in_another_step() {
         let line = ["test contract_memory::a_case ... ok"];
-        assert_eq!(
-            counted("wasm-node", &line),
-            "contract memory-node: 1 passed, 0 failed\n"
-        );
+        assert_eq!(counted("wasm-node", &line), "contract memory-node: 1 passed, 0 failed\n");
     }
 
     #[test]

@@ -15,10 +15,9 @@ const FIRST_PORT: u16 = 4173;
 pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
     let wanted = match arguments {
         [] => None,
-        [flag, port] if flag == "--port" => Some(
-            port.parse::<u16>()
-                .map_err(|_| format!("`{port}` is no port number"))?,
-        ),
+        [flag, port] if flag == "--port" => {
+            Some(port.parse::<u16>().map_err(|_| format!("`{port}` is no port number"))?)
+        }
         _ => return Err("`demo` has one argument, --port N".to_owned()),
     };
     let tools = setup::prepare(workspace, For::Demo)?;
@@ -31,14 +30,7 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
     println!("\nThe demo: http://127.0.0.1:{port}/   (Ctrl-C stops it)\n");
     // Vite itself, not npm around it: whoever stops this process stops the server.
     Run::new("node")
-        .args([
-            "node_modules/vite/bin/vite.js",
-            "preview",
-            "--host",
-            "127.0.0.1",
-            "--strictPort",
-            "--port",
-        ])
+        .args(["node_modules/vite/bin/vite.js", "preview", "--host", "127.0.0.1", "--strictPort", "--port"])
         .arg(port.to_string())
         .folder(&workspace.path("www"))
         .become_it()
@@ -48,10 +40,7 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
 pub fn site(workspace: &Workspace) -> Result {
     let www = workspace.path("www");
     npm::install(&www)?;
-    npm::npm()?
-        .args(["run", "--silent", "build"])
-        .folder(&www)
-        .go()
+    npm::npm()?.args(["run", "--silent", "build"]).folder(&www).go()
 }
 
 fn free_port() -> Result<u16> {

@@ -45,9 +45,7 @@ pub fn empty_folder(path: &Path) -> Result {
 /// Removes a file if it is there.
 pub fn remove_file(path: &Path) -> Result {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(failed("remove", path, &error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, &error)),
         _ => Ok(()),
     }
 }
@@ -57,9 +55,7 @@ pub fn copy(from: &Path, to: &Path) -> Result {
     if let Some(folder) = to.parent() {
         create_folder(folder)?;
     }
-    fs::copy(from, to)
-        .map(drop)
-        .map_err(|error| failed("copy", from, &error))
+    fs::copy(from, to).map(drop).map_err(|error| failed("copy", from, &error))
 }
 
 /// Copies what is in a folder into another.
@@ -77,9 +73,7 @@ pub fn tree(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(|error| failed("read", &folder, &error))? {
-            let path = entry
-                .map_err(|error| failed("read", &folder, &error))?
-                .path();
+            let path = entry.map_err(|error| failed("read", &folder, &error))?.path();
             if path.is_dir() {
                 folders.push(path);
             } else {

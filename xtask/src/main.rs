@@ -66,10 +66,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "pack" => no_more("pack", rest).and_then(|()| pack::command(&workspace)),
         "check" => no_more("check", rest).and_then(|()| arrows::check(&workspace)),
         "help" | "-h" | "--help" => {
-            print!(
-                "{HELP}\nSteps of `test`, in order: {}\n",
-                test::step_names()
-            );
+            print!("{HELP}\nSteps of `test`, in order: {}\n", test::step_names());
             Ok(())
         }
         other => Err(format!("there is no command `{other}`\n\n{HELP}")),

@@ -17,10 +17,7 @@ pub fn command(workspace: &Workspace) -> Result {
         .arg(workspace.target(""))
         .folder(&workspace.pkg())
         .go()?;
-    let size = tarball
-        .metadata()
-        .map_err(|error| format!("{}: {error}", tarball.display()))?
-        .len();
+    let size = tarball.metadata().map_err(|error| format!("{}: {error}", tarball.display()))?.len();
     println!("{}: {} KB", tarball.display(), kilobytes(size));
     Ok(())
 }

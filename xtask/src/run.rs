@@ -17,15 +17,8 @@ impl Run {
     /// A program by name (looked for on PATH) or by path.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         let program = program.as_ref();
-        let shown = Path::new(program)
-            .file_name()
-            .unwrap_or(program)
-            .to_string_lossy()
-            .into_owned();
-        Self {
-            command: Command::new(program),
-            shown,
-        }
+        let shown = Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned();
+        Self { command: Command::new(program), shown }
     }
 
     /// One more argument.
@@ -68,32 +61,18 @@ impl Run {
     /// Runs it to its end; anything but success is a failure.
     pub fn go(mut self) -> Result {
         self.announce();
-        let status = self
-            .command
-            .status()
-            .map_err(|error| format!("{}: {error}", self.shown))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("`{}` failed ({status})", self.shown))
-        }
+        let status = self.command.status().map_err(|error| format!("{}: {error}", self.shown))?;
+        if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", self.shown)) }
     }
 
     /// Runs it, passing its standard output on line by line and to `line` as well.
     pub fn tee(mut self, mut line: impl FnMut(&str)) -> Result {
         self.announce();
-        let mut child = self
-            .command
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", self.shown))?;
+        let mut child =
+            self.command.stdout(Stdio::piped()).spawn().map_err(|error| format!("{}: {error}", self.shown))?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no standard output")?);
         let mut bytes = Vec::new();
-        while output
-            .read_until(b'\n', &mut bytes)
-            .map_err(|error| format!("{}: {error}", self.shown))?
-            > 0
-        {
+        while output.read_until(b'\n', &mut bytes).map_err(|error| format!("{}: {error}", self.shown))? > 0 {
             // Bytes, because a test may print what is no UTF-8.
             let text = String::from_utf8_lossy(&bytes).into_owned();
             print!("{text}");
@@ -101,23 +80,14 @@ impl Run {
             line(text.trim_end());
             bytes.clear();
         }
-        let status = child
-            .wait()
-            .map_err(|error| format!("{}: {error}", self.shown))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("`{}` failed ({status})", self.shown))
-        }
+        let status = child.wait().map_err(|error| format!("{}: {error}", self.shown))?;
+        if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", self.shown)) }
     }
 
     /// What it prints on standard output, or nothing if it cannot be run or fails. Prints nothing itself.
     pub fn output(mut self) -> Option<String> {
         let output = self.command.stderr(Stdio::null()).output().ok()?;
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Becomes this program, so that whoever stops us stops it. Returns only if that fails.

@@ -67,16 +67,11 @@ impl Source {
     /// The first name at this place, or of each path in the group at this place.
     fn names_at(&self, start: usize, found: &mut Vec<(usize, String)>) {
         let rest = &self.0[start..];
-        let skipped = rest
-            .iter()
-            .take_while(|letter| letter.is_whitespace())
-            .count();
+        let skipped = rest.iter().take_while(|letter| letter.is_whitespace()).count();
         let start = start + skipped;
         if self.0.get(start) != Some(&'{') {
-            let name: String = self.0[start..]
-                .iter()
-                .take_while(|letter| letter.is_alphanumeric() || **letter == '_')
-                .collect();
+            let name: String =
+                self.0[start..].iter().take_while(|letter| letter.is_alphanumeric() || **letter == '_').collect();
             // Empty after a group's last comma.
             if !name.is_empty() {
                 found.push((self.line(start), name));
@@ -100,10 +95,7 @@ impl Source {
     }
 
     fn line(&self, at: usize) -> usize {
-        1 + self.0[..at]
-            .iter()
-            .filter(|letter| **letter == '\n')
-            .count()
+        1 + self.0[..at].iter().filter(|letter| **letter == '\n').count()
     }
 
     /// Blanks what `#[cfg(test)]` stands before: up to the end of the braces that follow, or to a semicolon.
@@ -140,27 +132,15 @@ pub fn exports(library: &str) -> Vec<(String, String)> {
     let text: String = Source::new(library).0.into_iter().collect();
     let mut found = Vec::new();
     for statement in text.split(';') {
-        let Some(path) = statement
-            .rsplit_once("pub use ")
-            .map(|(_, path)| path.trim())
-        else {
+        let Some(path) = statement.rsplit_once("pub use ").map(|(_, path)| path.trim()) else {
             continue;
         };
-        let path = path
-            .trim_start_matches("crate::")
-            .trim_start_matches("self::");
+        let path = path.trim_start_matches("crate::").trim_start_matches("self::");
         let Some((module, rest)) = path.split_once("::") else {
             continue;
         };
         for leaf in rest.split(['{', '}', ',']) {
-            let name = leaf
-                .rsplit(" as ")
-                .next()
-                .unwrap_or(leaf)
-                .rsplit("::")
-                .next()
-                .unwrap_or(leaf)
-                .trim();
+            let name = leaf.rsplit(" as ").next().unwrap_or(leaf).rsplit("::").next().unwrap_or(leaf).trim();
             if !name.is_empty() {
                 found.push((name.to_owned(), module.to_owned()));
             }
@@ -174,12 +154,7 @@ mod tests {
     use super::{Source, exports};
 
     fn paths(text: &str, module: &[&str]) -> Vec<(usize, String)> {
-        Source::new(text).crate_paths(
-            &module
-                .iter()
-                .map(|&part| part.to_owned())
-                .collect::<Vec<_>>(),
-        )
+        Source::new(text).crate_paths(&module.iter().map(|&part| part.to_owned()).collect::<Vec<_>>())
     }
 
     fn found(line: usize, name: &str) -> (usize, String) {
@@ -193,36 +168,28 @@ mod tests {
             paths("use crate::{\n  sql::{self, x},\n  model,\n};", &["a"]),
             [found(2, "sql"), found(3, "model")]
         );
-        assert_eq!(
-            paths("fn f() { $crate::sql::f(crate::model::g()) }", &["a"]).len(),
-            2
-        );
+        assert_eq!(paths("fn f() { $crate::sql::f(crate::model::g()) }", &["a"]).len(), 2);
         assert!(paths("pub(crate) fn f() {}", &["a"]).is_empty());
     }
 
     #[test]
     fn supers_are_counted_up_to_the_crate() {
-        assert_eq!(
-            paths("use super::super::sql;", &["service", "tasks"]),
-            [found(1, "sql")]
-        );
+        assert_eq!(paths("use super::super::sql;", &["service", "tasks"]), [found(1, "sql")]);
         assert!(paths("use super::sql;", &["service", "tasks"]).is_empty());
     }
 
     #[test]
     fn literals_hide_what_is_in_them() {
-        let text = "/* crate::a /* crate::b */ */ r#\"crate::c \" \"# '\"' crate::d \"\\\" crate::e\" fn f<'a>() { crate::g }";
+        let text =
+            "/* crate::a /* crate::b */ */ r#\"crate::c \" \"# '\"' crate::d \"\\\" crate::e\" fn f<'a>() { crate::g }";
         assert_eq!(paths(text, &["x"]), [found(1, "d"), found(1, "g")]);
     }
 
     #[test]
     fn exports_name_their_modules() {
         assert_eq!(
-            exports(
-                "mod store;\npub use error::{Error, Result as R};\npub use crate::store::Store;"
-            ),
-            [("Error", "error"), ("R", "error"), ("Store", "store")]
-                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            exports("mod store;\npub use error::{Error, Result as R};\npub use crate::store::Store;"),
+            [("Error", "error"), ("R", "error"), ("Store", "store")].map(|(a, b)| (a.to_owned(), b.to_owned()))
         );
     }
 }

@@ -29,13 +29,9 @@ const STEPS: [(&str, Step); 12] = [
     ("native", native),
     ("wasm-node", wasm_node),
     ("wasm-browser", wasm_browser),
-    ("build", |session| {
-        build::package(session.workspace, session.tools, Profile::Release)
-    }),
+    ("build", |session| build::package(session.workspace, session.tools, Profile::Release)),
     ("js", js),
-    ("packaging", |session| {
-        node_project(session, "tests/packaging")
-    }),
+    ("packaging", |session| node_project(session, "tests/packaging")),
     ("e2e", end_to_end),
 ];
 
@@ -56,15 +52,9 @@ pub fn step_names() -> String {
 pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
     let only = only(arguments)?;
     let tools = setup::prepare(workspace, For::Test)?;
-    let mut session = Session {
-        workspace,
-        tools: &tools,
-        contracts: Contracts::new(),
-    };
-    let chosen: Vec<(&str, Step)> = STEPS
-        .into_iter()
-        .filter(|(name, _)| only.is_empty() || only.iter().any(|only| only == name))
-        .collect();
+    let mut session = Session { workspace, tools: &tools, contracts: Contracts::new() };
+    let chosen: Vec<(&str, Step)> =
+        STEPS.into_iter().filter(|(name, _)| only.is_empty() || only.iter().any(|only| only == name)).collect();
     let names: Vec<&str> = chosen.iter().map(|(name, _)| *name).collect();
 
     let mut times = String::new();
@@ -79,10 +69,7 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
 
     let unkept = session.contracts.unkept(&names);
     if outcome.is_ok() && !unkept.is_empty() {
-        outcome = Err(format!(
-            "the contract suite did not pass, or did not run: {}",
-            unkept.join(", ")
-        ));
+        outcome = Err(format!("the contract suite did not pass, or did not run: {}", unkept.join(", ")));
     }
     match &outcome {
         Ok(()) => println!("All of it passed.\n"),
@@ -104,10 +91,7 @@ fn only(arguments: &[String]) -> Result<Vec<String>> {
             return Err("`test` has one argument, --only STEP, which may be repeated".to_owned());
         };
         if !STEPS.iter().any(|(name, _)| name == step) {
-            return Err(format!(
-                "there is no step `{step}`; there are {}",
-                step_names()
-            ));
+            return Err(format!("there is no step `{step}`; there are {}", step_names()));
         }
         only.push(step.clone());
     }
@@ -130,32 +114,17 @@ fn fmt(session: &mut Session) -> Result {
 }
 
 fn clippy(session: &mut Session) -> Result {
-    session
-        .cargo()
-        .args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
-        .go()
+    session.cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).go()
 }
 
 fn clippy_wasm(session: &mut Session) -> Result {
-    let cargo = session
-        .cargo()
-        .args(["clippy", "--package", "swarmstore", "--lib", "--tests"])
-        .args(WASM);
+    let cargo = session.cargo().args(["clippy", "--package", "swarmstore", "--lib", "--tests"]).args(WASM);
     cargo.args(["--", "-D", "warnings"]).go()
 }
 
 fn doc(session: &mut Session) -> Result {
     let cargo = session.cargo().shown_env("RUSTDOCFLAGS", "-D warnings");
-    cargo
-        .args(["doc", "--package", "swarmstore", "--no-deps", "--quiet"])
-        .go()
+    cargo.args(["doc", "--package", "swarmstore", "--no-deps", "--quiet"]).go()
 }
 
 fn native(session: &mut Session) -> Result {
@@ -173,10 +142,7 @@ fn wasm_browser(session: &mut Session) -> Result {
 
 /// The same command that wasm-pack runs. Each test file says by itself whether it is for Node or for a browser.
 fn wasm(session: &mut Session, step: &str, which: &str) -> Result {
-    let cargo = session
-        .cargo()
-        .shown_env(which, "1")
-        .shown_env("WASM_BINDGEN_TEST_TIMEOUT", "300");
+    let cargo = session.cargo().shown_env(which, "1").shown_env("WASM_BINDGEN_TEST_TIMEOUT", "300");
     let run = cargo
         .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "60")
         .args(["test", "--package", "swarmstore", "--lib", "--tests"])
@@ -203,21 +169,14 @@ fn node_project(session: &mut Session, folder: &str) -> Result {
 fn node_tests(session: &Session, folder: &Path) -> Result {
     let tests = files::ending_with(folder, &[".test.js", ".test.mjs"]);
     if tests.is_empty() {
-        return Err(format!(
-            "there is no *.test.js or *.test.mjs in {}",
-            folder.display()
-        ));
+        return Err(format!("there is no *.test.js or *.test.mjs in {}", folder.display()));
     }
     // One file after the other: several browsers at once only make each other slow.
     session
         .tools
         .run("node")
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
-        .args(
-            tests
-                .iter()
-                .filter_map(|test| test.strip_prefix(folder).ok()),
-        )
+        .args(tests.iter().filter_map(|test| test.strip_prefix(folder).ok()))
         .folder(folder)
         .go()
 }

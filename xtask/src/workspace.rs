@@ -20,9 +20,7 @@ impl Workspace {
             .ok_or("the repository is not where this program was compiled; run `cargo xtask` again from inside it")?
             .to_path_buf();
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(folder) => {
-                std::path::absolute(folder).map_err(|error| format!("CARGO_TARGET_DIR: {error}"))?
-            }
+            Some(folder) => std::path::absolute(folder).map_err(|error| format!("CARGO_TARGET_DIR: {error}"))?,
             None => root.join("target"),
         };
         Ok(Self { root, target })

@@ -70,12 +70,7 @@ impl Connection for SqliteConnection {
         Ok(changed as u64)
     }
 
-    fn query(
-        &self,
-        sql: &str,
-        params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&dyn Row) -> Result<()>,
-    ) -> Result<()> {
+    fn query(&self, sql: &str, params: &[Value<'_>], each_row: &mut dyn FnMut(&dyn Row) -> Result<()>) -> Result<()> {
         let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
         bind(&mut statement, params)?;
         let mut rows = statement.raw_query();
@@ -100,7 +95,7 @@ impl Connection for SqliteConnection {
         if !statement.readonly() {
             return Err(refused("only reading statements are allowed"));
         }
-        let columns = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns = statement.column_names().map(str::to_owned).collect();
         drop(statement);
         if batch.next().map_err(unreadable)?.is_some() {
             return Err(refused("expected one statement"));

@@ -32,7 +32,11 @@ impl Place {
 
     /// A connection with the pragmas that hold on every one.
     pub(super) fn connect(&self, read_only: bool) -> Result<SqliteConnection> {
-        let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE };
+        let access = if read_only {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+        };
         let mut flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         if self.is_memory() {
             flags |= OpenFlags::SQLITE_OPEN_URI;
@@ -128,7 +132,11 @@ fn place(request: &OpenRequest) -> Result<Place> {
         // A name of its own for every store, shared by that store's connections.
         static STORES: AtomicU64 = AtomicU64::new(0);
         let number = STORES.fetch_add(1, Ordering::Relaxed);
-        return Ok(Place { path: format!("file:/swarmstore-{number}?vfs=memdb"), storage: Storage::Memory, durability });
+        return Ok(Place {
+            path: format!("file:/swarmstore-{number}?vfs=memdb"),
+            storage: Storage::Memory,
+            durability,
+        });
     }
     let path = url.strip_prefix("sqlite:").unwrap_or(url);
     let scheme = path.split_once(':').map(|(scheme, _)| scheme);
@@ -136,7 +144,9 @@ fn place(request: &OpenRequest) -> Result<Place> {
         return Err(crate::Error::invalid("url", "expected memory:, sqlite:PATH or a path"));
     }
     if matches!(scheme, Some("indexeddb" | "json" | "postgres" | "postgresql")) {
-        return Err(ErrorCode::Unsupported.error(format!("{}: is no backend that this build has", scheme.unwrap_or(""))));
+        return Err(
+            ErrorCode::Unsupported.error(format!("{}: is no backend that this build has", scheme.unwrap_or("")))
+        );
     }
     Ok(Place { path: path.to_owned(), storage: Storage::File, durability })
 }

@@ -89,6 +89,7 @@ struct Round {
     records: usize,
 }
 
+#[allow(clippy::struct_excessive_bools)] // each is a plain fact of its own
 struct State {
     database: Option<Database>,
     epoch: u32,
@@ -311,7 +312,7 @@ impl Flusher {
             (state.database.clone(), header, marker, state.old_epochs.clone())
         };
         let transaction = match &database {
-            Some(database) => self.issue_replacement(database, &header, marker, &old_epochs, pages),
+            Some(database) => Self::issue_replacement(database, &header, marker, &old_epochs, pages),
             None => Err(JsValue::NULL),
         };
         let completed = match transaction {
@@ -333,7 +334,6 @@ impl Flusher {
     }
 
     fn issue_replacement(
-        &self,
         database: &Database,
         header: &Header,
         marker: Place,
@@ -395,7 +395,8 @@ impl Flusher {
     fn flush_within_interval(&self) {
         if self.state.borrow().relaxed_timer.is_none() {
             let millis = i32::try_from(self.settings.sync_interval_ms).unwrap_or(i32::MAX);
-            let timer = self.with_callback(|callbacks| set_timeout(callbacks.interval.as_ref().unchecked_ref(), millis));
+            let timer =
+                self.with_callback(|callbacks| set_timeout(callbacks.interval.as_ref().unchecked_ref(), millis));
             self.state.borrow_mut().relaxed_timer = timer;
         }
     }
@@ -589,8 +590,11 @@ impl Flusher {
         self.drop_arrived().await?;
         let (records, database) = {
             let state = self.state.borrow();
-            let records: Vec<_> =
-                state.frozen.iter().map(|record| Written { place: record.place, bytes: record.bytes.clone() }).collect();
+            let records: Vec<_> = state
+                .frozen
+                .iter()
+                .map(|record| Written { place: record.place, bytes: record.bytes.clone() })
+                .collect();
             (records, state.database.clone())
         };
         if records.is_empty() {
@@ -634,7 +638,8 @@ impl Flusher {
             let frozen: Vec<_> = state.frozen.iter().map(|record| (record.place, record.bytes.to_vec())).collect();
             (state.database.clone(), frozen)
         };
-        let unreadable = |error: JsValue| idb::failure(ErrorCode::PersistenceLost, "IndexedDB could not be read", &error);
+        let unreadable =
+            |error: JsValue| idb::failure(ErrorCode::PersistenceLost, "IndexedDB could not be read", &error);
         let mut arrived = true;
         for (place, ours) in &frozen {
             let log = idb::reading(database.as_ref().ok_or_else(fenced)?, LOG).map_err(unreadable)?;
@@ -653,9 +658,10 @@ impl Flusher {
             self.arrived();
         } else if frozen.is_empty() {
             // Nothing of ours was refused, and yet a key was taken: a fold met another writer's record.
-            let state = self.state.borrow();
-            let next = Place { epoch: state.epoch, number: state.next };
-            drop(state);
+            let next = {
+                let state = self.state.borrow();
+                Place { epoch: state.epoch, number: state.next }
+            };
             let log = idb::reading(database.as_ref().ok_or_else(fenced)?, LOG).map_err(unreadable)?;
             let request = log.get(&idb::key(next)).map_err(unreadable)?;
             if !idb::answer(&request).await.map_err(unreadable)?.is_undefined() {
@@ -747,7 +753,8 @@ impl Flusher {
         }
         let pages = self.pages.borrow().flushed_pages();
         let segment_count = pages.div_ceil(SEGMENT_PAGES);
-        let (marker, epochs, bases) = (Place { epoch: state.epoch, number: state.next }, state.old_epochs.len(), state.bases);
+        let (marker, epochs, bases) =
+            (Place { epoch: state.epoch, number: state.next }, state.old_epochs.len(), state.bases);
         let Some(round) = &mut state.round else { return };
         // A segment that was cut off meanwhile needs no folding.
         while round.segments.last().is_some_and(|segment| *segment >= segment_count) {
@@ -755,7 +762,8 @@ impl Flusher {
         }
         let segment = round.segments.pop();
         let written = segment.map_or(bases, |segment| bases.max(segment + 1));
-        let finishes = round.segments.is_empty().then(|| FoldEnd { tail: round.until, bases: written.min(segment_count), epochs });
+        let finishes =
+            round.segments.is_empty().then(|| FoldEnd { tail: round.until, bases: written.min(segment_count), epochs });
         let tail = finishes.as_ref().map_or(state.tail, |end| end.tail);
         let header = Header {
             kind: Kind::Fold,

@@ -26,7 +26,12 @@ extern "C" {
     pub(super) type Database;
 
     #[wasm_bindgen(method, catch, js_name = transaction)]
-    fn transaction_with(this: &Database, stores: &JsValue, mode: &str, options: &JsValue) -> Result<IdbTransaction, JsValue>;
+    fn transaction_with(
+        this: &Database,
+        stores: &JsValue,
+        mode: &str,
+        options: &JsValue,
+    ) -> Result<IdbTransaction, JsValue>;
 
     /// A transaction whose `commit` may be missing in old browsers.
     #[wasm_bindgen(extends = IdbTransaction)]

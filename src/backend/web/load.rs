@@ -131,7 +131,8 @@ async fn fence(database: &Database) -> Result<Last> {
 
 fn last_record(cursor: JsValue) -> Result<Last> {
     let cursor: IdbCursorWithValue = cursor.dyn_into().map_err(|_| corrupt("the log is empty"))?;
-    let place = cursor.key().ok().as_ref().and_then(idb::place).ok_or_else(|| corrupt("a key of the log is not ours"))?;
+    let place =
+        cursor.key().ok().as_ref().and_then(idb::place).ok_or_else(|| corrupt("a key of the log is not ours"))?;
     let value = cursor.value().unwrap_or_default();
     let (header, _) = verified(&value, place)?;
     Ok(Last { place, header })
@@ -214,7 +215,8 @@ impl Replay {
     async fn bases(&mut self, database: &Database, damage: Damage) -> Result<()> {
         loop {
             let from = self.generations.len() as u32;
-            let range = IdbKeyRange::bound(&from.into(), &(from + BASE_BATCH - 1).into()).map_err(|error| unreadable(&error))?;
+            let range = IdbKeyRange::bound(&from.into(), &(from + BASE_BATCH - 1).into())
+                .map_err(|error| unreadable(&error))?;
             let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
             let request = store.get_all_with_key(&range).map_err(|error| unreadable(&error))?;
             let batch: Array = idb::answer(&request).await.map_err(|error| unreadable(&error))?.unchecked_into();
@@ -263,7 +265,8 @@ impl Replay {
         let mut from = self.tail;
         let mut open = false;
         loop {
-            let range = IdbKeyRange::lower_bound_with_open(&idb::key(from), open).map_err(|error| unreadable(&error))?;
+            let range =
+                IdbKeyRange::lower_bound_with_open(&idb::key(from), open).map_err(|error| unreadable(&error))?;
             let store = idb::reading(database, LOG).map_err(|error| unreadable(&error))?;
             let keys = store.get_all_keys_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
             let values = store.get_all_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
@@ -299,7 +302,9 @@ impl Replay {
         }
         match header.kind {
             Kind::Tombstone => return Ok(()),
-            Kind::Data => self.data(header, body).map_err(|what| corrupt(format!("record {}/{}: {what}", place.epoch, place.number)))?,
+            Kind::Data => self
+                .data(header, body)
+                .map_err(|what| corrupt(format!("record {}/{}: {what}", place.epoch, place.number)))?,
             Kind::Epoch | Kind::Fold | Kind::Image | Kind::Base => self.resize(header),
         }
         self.generation = header.generation;
@@ -403,16 +408,14 @@ async fn futures_pair<A, B>(first: impl Future<Output = A>, second: impl Future<
     let mut second = std::pin::pin!(second);
     let (mut a, mut b) = (None, None);
     std::future::poll_fn(|context| {
-        if a.is_none() {
-            if let std::task::Poll::Ready(value) = first.as_mut().poll(context) {
+        if a.is_none()
+            && let std::task::Poll::Ready(value) = first.as_mut().poll(context) {
                 a = Some(value);
             }
-        }
-        if b.is_none() {
-            if let std::task::Poll::Ready(value) = second.as_mut().poll(context) {
+        if b.is_none()
+            && let std::task::Poll::Ready(value) = second.as_mut().poll(context) {
                 b = Some(value);
             }
-        }
         match (a.take(), b.take()) {
             (Some(a), Some(b)) => std::task::Poll::Ready((a, b)),
             (first, second) => {

@@ -29,7 +29,8 @@ extern "C" {
 
 /// Holds the lock until the life that it belongs to ends.
 pub(super) async fn acquire(store: &str, life: &AbortSignal) -> Result<()> {
-    let unsupported = || ErrorCode::Unsupported.error("there are no Web Locks here; they need a secure context (HTTPS)");
+    let unsupported =
+        || ErrorCode::Unsupported.error("there are no Web Locks here; they need a secure context (HTTPS)");
     let locks: LockManager = Reflect::get(&js_sys::global(), &"navigator".into())
         .and_then(|navigator| Reflect::get(&navigator, &"locks".into()))
         .ok()

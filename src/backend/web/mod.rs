@@ -4,6 +4,9 @@
 //! `docs/browser.md` tells how the promises are kept: `pages` knows what changed, `vfs` learns from SQLite what is
 //! committed, `flush` writes it as log records, `load` opens, `lock` keeps a second writer out.
 
+// Sizes and page numbers: `usize` has 32 bits here.
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+
 mod flush;
 mod idb;
 mod image;
@@ -192,7 +195,8 @@ impl Drop for Engine {
 /// A connection to a mounted file.
 fn connection(file: &str) -> Result<SqliteConnection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let raw = rusqlite::Connection::open_with_flags_and_vfs(file, flags, vfs::NAME).map_err(super::sqlite::from_sqlite)?;
+    let raw =
+        rusqlite::Connection::open_with_flags_and_vfs(file, flags, vfs::NAME).map_err(super::sqlite::from_sqlite)?;
     let connection = SqliteConnection::new(raw)?;
     connection.execute_script(PRAGMAS)?;
     Ok(connection)
@@ -262,7 +266,9 @@ impl Backend for Web {
 
     fn write_blocking(&self, job: &mut Job<'_>) -> Result<()> {
         if self.shared.kept.is_some() {
-            return Err(ErrorCode::Unsupported.error("a browser's thread cannot wait for IndexedDB; use the asynchronous call"));
+            return Err(
+                ErrorCode::Unsupported.error("a browser's thread cannot wait for IndexedDB; use the asynchronous call")
+            );
         }
         match self.write_now(job, None) {
             Some(outcome) => outcome.map(|_| ()),

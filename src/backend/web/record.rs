@@ -207,7 +207,7 @@ fn at_eight(bytes: &[u8], at: usize) -> u64 {
 fn next_difference(after: &[u8], before: Option<&[u8]>, mut at: usize) -> Option<usize> {
     let old = |at: usize| before.map_or(0, |before| before[at]);
     while at < after.len() {
-        if at % 8 == 0 && at + 8 <= after.len() {
+        if at.is_multiple_of(8) && at + 8 <= after.len() {
             let word = before.map_or(0, |before| at_eight(before, at));
             if at_eight(after, at) == word {
                 at += 8;
@@ -267,5 +267,5 @@ pub(super) fn ranges(
 
 /// Whether a base record's length is one that a segment can have.
 pub(super) fn is_segment(length: usize) -> bool {
-    length <= SEGMENT && length % PAGE == 0
+    length <= SEGMENT && length.is_multiple_of(PAGE)
 }

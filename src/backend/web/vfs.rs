@@ -5,9 +5,7 @@
 //! while a transaction is open on the first.
 
 use super::pages::{OutOfMemory, Pages};
-use rsqlite_vfs::ffi::{
-    SQLITE_FCNTL_COMMIT_PHASETWO, SQLITE_FCNTL_PRAGMA, SQLITE_NOTFOUND, SQLITE_OK, sqlite3_file,
-};
+use rsqlite_vfs::ffi::{SQLITE_FCNTL_COMMIT_PHASETWO, SQLITE_FCNTL_PRAGMA, SQLITE_NOTFOUND, SQLITE_OK, sqlite3_file};
 use rsqlite_vfs::{
     AccessMode, FileKind, LockLevel, OpenAccess, OpenOptions, OpenRequest, OpenedFile, SQLiteIoMethods, SQLiteVfs,
     SQLiteVfsFile, SyncOptions, VfsError, VfsErrorCode, VfsFile, VfsResult, VfsStore,
@@ -153,7 +151,7 @@ impl VfsStore for Store {
         let options = request.options;
         let access = options.access();
         let opened = |pages| OpenedFile { file: Handle { pages, read_only: access == OpenAccess::ReadOnly }, access };
-        let Some(name) = request.filename.map(|name| name.path()) else {
+        let Some(name) = request.filename.map(rsqlite_vfs::VfsFilename::path) else {
             return Ok(opened(SharedPages::default()));
         };
         let refused = |what: &str| VfsError::new(VfsErrorCode::CantOpen, format!("{what}: {name:?}").into());
@@ -230,7 +228,8 @@ unsafe fn refuse_pragma(arguments: *mut *mut c_char) -> c_int {
     let (Some(name), Some(value)) = (text(1), text(2)) else { return SQLITE_NOTFOUND };
     let refused = (name.eq_ignore_ascii_case("journal_mode") && !value.eq_ignore_ascii_case("memory"))
         || (name.eq_ignore_ascii_case("locking_mode") && !value.eq_ignore_ascii_case("normal"))
-        || (name.eq_ignore_ascii_case("cache_spill") && !["0", "off", "false", "no"].iter().any(|off| value.eq_ignore_ascii_case(off)));
+        || (name.eq_ignore_ascii_case("cache_spill")
+            && !["0", "off", "false", "no"].iter().any(|off| value.eq_ignore_ascii_case(off)));
     if refused { rsqlite_vfs::ffi::SQLITE_ERROR } else { SQLITE_NOTFOUND }
 }
 

@@ -130,7 +130,9 @@ pub async fn only_the_types_asked_for_are_claimed(subject: Subject) {
 pub async fn a_task_goes_only_to_an_agent_with_all_its_required_capabilities(subject: Subject) {
     let needed = texts(&["search", "write"]);
     subject.arrange_tasks(vec![task("t").required_capabilities(needed)]).await;
-    for (id, capabilities) in [("one", &["search"][..]), ("near", &["Search", "write"]), ("all", &["write", "x", "search"])] {
+    for (id, capabilities) in
+        [("one", &["search"][..]), ("near", &["Search", "write"]), ("all", &["write", "x", "search"])]
+    {
         subject.add_agent(agent(id).capabilities(texts(capabilities))).await;
     }
     for id in ["ada", "one", "near"] {

@@ -116,7 +116,10 @@ pub async fn all_events_are_counted(subject: Subject) {
 /// Streams `a` (1 to 5) and `b` (one event) of tasks and `x` of an agent, appended at two times.
 async fn fill(subject: &Subject) {
     let ada = || agent_id("ada");
-    subject.append("a", vec![event("1").agent_id(ada()), event("2").task_id(task_id("t"))], Expected::None).await.unwrap();
+    subject
+        .append("a", vec![event("1").agent_id(ada()), event("2").task_id(task_id("t"))], Expected::None)
+        .await
+        .unwrap();
     subject.append("b", vec![event("b").correlation_id("c")], Expected::None).await.unwrap();
     subject.append("a", vec![event("3")], Expected::Exists).await.unwrap();
     subject.advance(1_000);
@@ -124,7 +127,8 @@ async fn fill(subject: &Subject) {
     future.timestamp = Some(Millis(subject.now().0 + 5_000));
     let last = event("5").agent_id(ada()).correlation_id("c");
     subject.append("a", vec![future, last], Expected::Sequence(3)).await.unwrap();
-    let other = |tx: &crate::Tx<'_>| tx.events().append(&Stream::new("agent", "x"), vec![event("other")], Expected::None);
+    let other =
+        |tx: &crate::Tx<'_>| tx.events().append(&Stream::new("agent", "x"), vec![event("other")], Expected::None);
     subject.write(other).await.unwrap();
 }
 

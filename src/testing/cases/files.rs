@@ -88,8 +88,6 @@ pub async fn a_file_that_is_no_database_is_corrupt_and_changes_nothing(subject: 
 
 /// All tasks and all events.
 async fn everything(subject: &Subject) -> (Vec<Task>, Vec<Event>) {
-    let all = |tx: &Tx<'_>| {
-        done((tx.tasks().list(&Query::new())?, tx.events().read_all(&EventFilter::default())?))
-    };
+    let all = |tx: &Tx<'_>| done((tx.tasks().list(&Query::new())?, tx.events().read_all(&EventFilter::default())?));
     subject.read(all).await.unwrap()
 }

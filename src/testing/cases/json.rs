@@ -26,7 +26,12 @@ pub async fn a_value_comes_back_as_the_text_that_went_in(subject: Subject) {
 }
 
 pub async fn an_integer_beyond_2_to_the_53_is_refused(subject: Subject) {
-    for payload in [json!(9_007_199_254_740_992_i64), json!([{ "deep": -9_007_199_254_740_992_i64 }]), json!(u64::MAX), json!(1e300)] {
+    for payload in [
+        json!(9_007_199_254_740_992_i64),
+        json!([{ "deep": -9_007_199_254_740_992_i64 }]),
+        json!(u64::MAX),
+        json!(1e300),
+    ] {
         refused_everywhere(&subject, payload).await;
     }
     for text in ["9007199254740993", "1e400", "[12345678901234567890]"] {
@@ -45,7 +50,9 @@ pub async fn nesting_over_128_is_refused(subject: Subject) {
 }
 
 pub async fn a_key_twice_and_a_lone_surrogate_are_refused(_subject: Subject) {
-    for text in [r#"{"a":1,"a":2}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#, r#""\ud800""#, r#"{"\udfff":1}"#, r#"["\ud800\ud800"]"#] {
+    for text in
+        [r#"{"a":1,"a":2}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#, r#""\ud800""#, r#"{"\udfff":1}"#, r#"["\ud800\ud800"]"#]
+    {
         refused(Json::parse(text), InvalidArgument);
     }
 }

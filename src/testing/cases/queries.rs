@@ -32,13 +32,16 @@ pub async fn limit_and_offset_cut_a_page_out(subject: Subject) {
 }
 
 pub async fn several_order_keys_rank_one_after_another_and_the_id_breaks_ties(subject: Subject) {
-    for (id, kind, name) in [("1", "b", Some("x")), ("2", "a", Some("y")), ("3", "b", None), ("4", "a", Some("w")), ("5", "b", None)] {
+    for (id, kind, name) in
+        [("1", "b", Some("x")), ("2", "a", Some("y")), ("3", "b", None), ("4", "a", Some("w")), ("5", "b", None)]
+    {
         let new = NewAgent::new(kind).id(agent_id(id));
-        subject.add_agent(match name {
-            Some(name) => new.name(name),
-            None => new,
-        })
-        .await;
+        subject
+            .add_agent(match name {
+                Some(name) => new.name(name),
+                None => new,
+            })
+            .await;
     }
     let order = |first, second| Query::new().order_by("agent_type", first).unwrap().order_by("name", second).unwrap();
     let by = async |query| ids_of(&agents(&subject, query).await);
@@ -137,7 +140,8 @@ pub async fn a_filter_of_another_type_is_refused_by_name(_subject: Subject) {
 
 pub async fn pages_after_an_id_visit_every_row_once_under_any_order(subject: Subject) {
     for number in 0..23_u8 {
-        let new = NewAgent::new(["b", "a", "c"][usize::from(number % 3)]).id(agent_id(&format!("{:02}", number * 7 % 23)));
+        let new =
+            NewAgent::new(["b", "a", "c"][usize::from(number % 3)]).id(agent_id(&format!("{:02}", number * 7 % 23)));
         subject.add_agent(if number % 2 == 0 { new } else { new.name(format!("n{}", number / 4 + number * 10)) }).await;
         subject.advance(i64::from(number % 4));
     }
@@ -221,7 +225,15 @@ pub async fn a_callers_own_statement_cannot_write(subject: Subject) {
 }
 
 pub async fn a_callers_own_statement_is_one_and_sound(subject: Subject) {
-    for sql in ["", "   ", "-- nothing", "SELECT 1; SELECT 2", "SELECT 1; DELETE FROM tasks", "SELECT", "SELECT nothing FROM nowhere"] {
+    for sql in [
+        "",
+        "   ",
+        "-- nothing",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DELETE FROM tasks",
+        "SELECT",
+        "SELECT nothing FROM nowhere",
+    ] {
         invalid(subject.read(move |tx| tx.query(sql, &[])).await, "sql");
     }
     let commented = subject.read(|tx| tx.query("-- why\n SELECT 1 AS one; -- and\n", &[])).await.unwrap();

@@ -179,10 +179,8 @@ pub async fn putting_many_is_all_or_nothing_and_names_the_row_that_failed(subjec
     assert_eq!(ids(&added), ["b", "a", "c", "c"]);
     assert_eq!(added[3].version, 2);
 
-    let error = refused(
-        subject.write(|tx| tx.agents().put_many([agent("d").name("D"), agent("e").name("D")])).await,
-        Conflict,
-    );
+    let error =
+        refused(subject.write(|tx| tx.agents().put_many([agent("d").name("D"), agent("e").name("D")])).await, Conflict);
     assert_eq!(error.detail().index, Some(1));
     assert_eq!(count(&subject).await, 3);
 }

@@ -126,7 +126,10 @@ pub async fn a_backoff_that_makes_no_sense_is_refused(subject: Subject) {
         invalid(subject.try_add_task(task("t").backoff(backoff)).await, "backoff");
     }
     subject.add_task(task("t")).await;
-    refused(subject.update_task("t", TaskPatch::new().backoff(Backoff { jitter: 2.0, ..sound })).await, InvalidArgument);
+    refused(
+        subject.update_task("t", TaskPatch::new().backoff(Backoff { jitter: 2.0, ..sound })).await,
+        InvalidArgument,
+    );
 }
 
 pub async fn a_released_attempt_does_not_count(subject: Subject) {

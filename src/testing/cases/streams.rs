@@ -19,7 +19,10 @@ pub async fn what_was_appended_reads_back_equal(subject: Subject) {
     let appended = subject.append("s", vec![new], Expected::Any).await.unwrap().remove(0);
     assert_eq!((appended.aggregate_type.as_str(), appended.aggregate_id.as_str()), ("task", "s"));
     assert_eq!((appended.sequence, appended.timestamp), (1, Millis(9_000_000_000_000)));
-    assert_eq!((appended.correlation_id.as_deref(), appended.causation_id.as_deref()), (Some("together"), Some("cause")));
+    assert_eq!(
+        (appended.correlation_id.as_deref(), appended.causation_id.as_deref()),
+        (Some("together"), Some("cause"))
+    );
     assert_eq!(subject.read_stream("s", ReadStream::default()).await, [appended]);
 }
 

@@ -74,7 +74,8 @@ pub async fn a_task_has_the_operations_of_every_record(subject: Subject) {
 
 pub async fn adding_an_existing_id_is_a_conflict(subject: Subject) {
     let first = subject.add_task(task("t")).await;
-    let error = refused(subject.try_add_task(task("t").unique_key("k").on_conflict(OnConflict::Existing)).await, Conflict);
+    let error =
+        refused(subject.try_add_task(task("t").unique_key("k").on_conflict(OnConflict::Existing)).await, Conflict);
     assert_eq!((error.detail().table, error.detail().id.as_deref()), (Some("tasks"), Some("t")));
     assert_eq!(subject.task("t").await, first);
 }

@@ -268,8 +268,7 @@ pub async fn a_large_transaction_is_kept_as_a_whole(subject: Subject) {
 
 /// How many agents, tasks and events there are.
 async fn counts(subject: &Subject) -> (i64, i64, i64) {
-    let count = |tx: &Tx<'_>| {
-        done((tx.agents().count(&Query::new())?, tx.tasks().count(&Query::new())?, tx.events().count()?))
-    };
+    let count =
+        |tx: &Tx<'_>| done((tx.agents().count(&Query::new())?, tx.tasks().count(&Query::new())?, tx.events().count()?));
     subject.read(count).await.unwrap()
 }

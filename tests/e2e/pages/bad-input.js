@@ -189,7 +189,8 @@ export function cases(tokens) {
     }
     for (const limit of [-1, 1.5, '5', NaN, {}, 2 ** 53]) bad(`${of}.list`, [{ limit }], { code: INVALID, field: 'limit' });
     for (const offset of [-1, 1.5, '5', NaN, {}, 2 ** 53]) bad(`${of}.list`, [{ offset }], { code: INVALID, field: 'offset' });
-    for (const orderBy of ['id', [['colour', 'asc']], [['id', 'up']], [['id']], ['id'], [[7, 'asc']], [['id', 'asc', 'x']], {}]) bad(`${of}.list`, [{ orderBy }], { code: INVALID, under: 'orderBy' });
+    bad(`${of}.list`, [{ orderBy: [['colour', 'asc']] }], INVALID);
+    for (const orderBy of ['id', [['id', 'up']], [['id']], ['id'], [[7, 'asc']], [['id', 'asc', 'x']], {}]) bad(`${of}.list`, [{ orderBy }], { code: INVALID, under: 'orderBy' });
     for (const after of ['nobody', 7, {}, '']) bad(`${of}.list`, [{ after }], { code: INVALID, field: 'after' });
   }
 

@@ -10,7 +10,9 @@ import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const FOLDERS = { pkg: 'pkg', pages: 'tests/e2e/pages', demo: 'www/dist' };
+const FOLDERS = { pkg: 'pkg', pages: 'tests/e2e/pages' };
+/** The demo is built to be at the root of its origin. */
+const DEMO = 'www/dist';
 const TYPES = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -54,10 +56,10 @@ export class Server extends EventEmitter {
       response.writeHead(204).end();
     } else if (folder === 'files') {
       await this.#file(rest.join('/'), request, response);
-    } else if (folder in FOLDERS) {
-      await this.#static(FOLDERS[folder], rest.join('/') || 'index.html', response);
+    } else if (Object.hasOwn(FOLDERS, folder)) {
+      await this.#static(FOLDERS[folder], rest.join('/'), response);
     } else {
-      response.writeHead(404).end();
+      await this.#static(DEMO, path.slice(1) || 'index.html', response);
     }
   }
 

@@ -24,17 +24,13 @@ pub fn install(missing: &[Missing]) -> Result {
 pub fn explain(missing: &[Missing]) -> String {
     let mut lines = vec!["something is missing that has to be installed by hand:".to_owned()];
     lines.extend(missing.iter().map(|missing| match missing {
-        Missing::Packages {
-            what, elsewhere, ..
-        } => format!("  {what}: {elsewhere}"),
+        Missing::Packages { what, elsewhere, .. } => format!("  {what}: {elsewhere}"),
         Missing::ByHand(what) => format!("  {what}"),
     }));
     let packages = packages(missing).join(" ");
     if !packages.is_empty() {
         lines.push("On Debian and Ubuntu:".to_owned());
-        lines.push(format!(
-            "  sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages}"
-        ));
+        lines.push(format!("  sudo apt-get update && sudo apt-get install -y --no-install-recommends {packages}"));
     }
     lines.join("\n")
 }
@@ -56,19 +52,11 @@ fn privilege() -> Option<&'static [&'static str]> {
     if Run::new("id").arg("-u").output()? == "0" {
         return Some(&[]);
     }
-    Run::new("sudo")
-        .args(["-n", "true"])
-        .output()
-        .map(|_| ["sudo", "-n"].as_slice())
+    Run::new("sudo").args(["-n", "true"]).output().map(|_| ["sudo", "-n"].as_slice())
 }
 
 fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result {
     // `env` carries the variable through sudo, which drops those it does not know.
-    let words = [
-        prefix,
-        &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
-        arguments,
-    ]
-    .concat();
+    let words = [prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
     Run::new(words[0]).args(&words[1..]).go()
 }

@@ -10,15 +10,7 @@ use crate::tool;
 use crate::workspace::Workspace;
 
 fn chromium() -> Option<PathBuf> {
-    tool::find_or_env(
-        "CHROME",
-        &[
-            "chromium",
-            "chromium-browser",
-            "google-chrome",
-            "google-chrome-stable",
-        ],
-    )
+    tool::find_or_env("CHROME", &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"])
 }
 
 fn driver() -> Option<PathBuf> {
@@ -51,18 +43,9 @@ pub fn environment(workspace: &Workspace) -> Result<Vec<(OsString, OsString)>> {
         if std::env::var_os("CHROME").is_some() {
             let capabilities = workspace.target("xtask/webdriver.json");
             let args = files::read(&workspace.path("webdriver.json"))?;
-            let binary = format!(
-                "\"goog:chromeOptions\": {{\n    \"binary\": {:?},",
-                chromium.display().to_string()
-            );
-            files::write(
-                &capabilities,
-                args.replacen("\"goog:chromeOptions\": {", &binary, 1),
-            )?;
-            environment.push((
-                "WASM_BINDGEN_TEST_WEBDRIVER_JSON".into(),
-                capabilities.into(),
-            ));
+            let binary = format!("\"goog:chromeOptions\": {{\n    \"binary\": {:?},", chromium.display().to_string());
+            files::write(&capabilities, args.replacen("\"goog:chromeOptions\": {", &binary, 1))?;
+            environment.push(("WASM_BINDGEN_TEST_WEBDRIVER_JSON".into(), capabilities.into()));
         }
         environment.push(("CHROME".into(), chromium.into()));
     }

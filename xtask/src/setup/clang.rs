@@ -8,17 +8,8 @@ use crate::run::Run;
 use crate::tool;
 
 // The names without a number come last: on Debian 12 they are version 14, which nobody has tried here.
-const CLANG: [&str; 6] = [
-    "clang-19", "clang-20", "clang-21", "clang-22", "clang-18", "clang",
-];
-const ARCHIVER: [&str; 6] = [
-    "llvm-ar-19",
-    "llvm-ar-20",
-    "llvm-ar-21",
-    "llvm-ar-22",
-    "llvm-ar-18",
-    "llvm-ar",
-];
+const CLANG: [&str; 6] = ["clang-19", "clang-20", "clang-21", "clang-22", "clang-18", "clang"];
+const ARCHIVER: [&str; 6] = ["llvm-ar-19", "llvm-ar-20", "llvm-ar-21", "llvm-ar-22", "llvm-ar-18", "llvm-ar"];
 
 const COMPILER_VARIABLE: &str = "CC_wasm32_unknown_unknown";
 const ARCHIVER_VARIABLE: &str = "AR_wasm32_unknown_unknown";
@@ -28,14 +19,9 @@ const ARCHIVER_VARIABLE: &str = "AR_wasm32_unknown_unknown";
 pub fn environment() -> Option<Vec<(OsString, OsString)>> {
     let (compiler, archiver) = find()?;
     let named = [(COMPILER_VARIABLE, compiler), (ARCHIVER_VARIABLE, archiver)];
-    let wanting = named
-        .into_iter()
-        .filter(|(variable, program)| tool::find_or_env(variable, &[]).as_ref() != Some(program));
-    Some(
-        wanting
-            .map(|(variable, program)| (variable.into(), program.into()))
-            .collect(),
-    )
+    let wanting =
+        named.into_iter().filter(|(variable, program)| tool::find_or_env(variable, &[]).as_ref() != Some(program));
+    Some(wanting.map(|(variable, program)| (variable.into(), program.into())).collect())
 }
 
 /// The compiler and its archiver. Variables that name programs which are not there count as unset, because
@@ -45,8 +31,7 @@ fn find() -> Option<(PathBuf, PathBuf)> {
         .into_iter()
         .chain(CLANG.iter().filter_map(|name| tool::find(&[name])))
         .find(|clang| knows_wasm32(clang))?;
-    let archiver =
-        tool::find_or_env(ARCHIVER_VARIABLE, &ARCHIVER).or_else(|| tool::find(&ARCHIVER))?;
+    let archiver = tool::find_or_env(ARCHIVER_VARIABLE, &ARCHIVER).or_else(|| tool::find(&ARCHIVER))?;
     Some((compiler, archiver))
 }
 
@@ -60,8 +45,5 @@ pub fn missing() -> Option<Missing> {
 }
 
 fn knows_wasm32(clang: &Path) -> bool {
-    Run::new(clang)
-        .arg("--print-targets")
-        .output()
-        .is_some_and(|targets| targets.contains("wasm32"))
+    Run::new(clang).arg("--print-targets").output().is_some_and(|targets| targets.contains("wasm32"))
 }

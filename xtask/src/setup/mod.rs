@@ -35,11 +35,7 @@ pub enum For {
 /// Something a step cannot do without.
 pub enum Missing {
     /// Debian packages that have it, and what to say where there is no apt.
-    Packages {
-        what: &'static str,
-        packages: &'static [&'static str],
-        elsewhere: &'static str,
-    },
+    Packages { what: &'static str, packages: &'static [&'static str], elsewhere: &'static str },
     /// Only a person can get it.
     ByHand(String),
 }
@@ -56,9 +52,7 @@ impl Tools {
     pub fn run(&self, program: &str) -> Run {
         // Command looks a bare name up on our own PATH, not on the one it is given.
         let run = tool::find(&[program]).map_or_else(|| Run::new(program), Run::new);
-        self.environment
-            .iter()
-            .fold(run, |run, (name, value)| run.env(name, value))
+        self.environment.iter().fold(run, |run, (name, value)| run.env(name, value))
     }
 
     /// Cargo, with the tools on its PATH.
@@ -85,9 +79,7 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
         Some("bench") => For::Bench,
         Some("test") | None => For::Test,
         Some(other) => {
-            return Err(format!(
-                "`setup` is for build, demo, test or bench, not for `{other}`"
-            ));
+            return Err(format!("`setup` is for build, demo, test or bench, not for `{other}`"));
         }
     };
     prepare(workspace, purpose)?;
@@ -113,11 +105,7 @@ pub fn prepare(workspace: &Workspace, purpose: For) -> Result<Tools> {
     if purpose >= For::Bench {
         environment.extend(browser::environment(workspace)?);
     }
-    Ok(Tools {
-        environment,
-        wasm_bindgen: bindgen.wasm_bindgen,
-        wasm_opt,
-    })
+    Ok(Tools { environment, wasm_bindgen: bindgen.wasm_bindgen, wasm_opt })
 }
 
 fn missing(purpose: For) -> Vec<Missing> {
@@ -126,11 +114,7 @@ fn missing(purpose: For) -> Vec<Missing> {
         missing.extend(browser::chromium_missing());
     }
     if purpose >= For::Test {
-        missing.extend(
-            browser::driver_missing()
-                .into_iter()
-                .chain(sqlite::missing()),
-        );
+        missing.extend(browser::driver_missing().into_iter().chain(sqlite::missing()));
     }
     missing
 }

@@ -15,14 +15,7 @@ pub fn missing() -> Option<Missing> {
     let major = Run::new("node")
         .arg("--version")
         .output()
-        .and_then(|version| {
-            version
-                .trim_start_matches('v')
-                .split('.')
-                .next()?
-                .parse::<u32>()
-                .ok()
-        });
+        .and_then(|version| version.trim_start_matches('v').split('.').next()?.parse::<u32>().ok());
     let found = match major {
         Some(major) if major >= OLDEST_NODE && tool::find(&["npm"]).is_some() => return None,
         Some(major) if major >= OLDEST_NODE => "npm is not there".to_owned(),
@@ -45,39 +38,21 @@ pub fn install(folder: &Path) -> Result {
     if files::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    let how: &[&str] = if lock.is_some() {
-        &["ci"]
-    } else {
-        &["install", "--no-package-lock"]
-    };
-    npm()?
-        .args(how)
-        .args([
-            "--include=dev",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-        ])
-        .folder(folder)
-        .go()?;
+    let how: &[&str] = if lock.is_some() { &["ci"] } else { &["install", "--no-package-lock"] };
+    npm()?.args(how).args(["--include=dev", "--no-audit", "--no-fund", "--loglevel=error"]).folder(folder).go()?;
     files::write(&stamp, wanted)
 }
 
 /// npm, by its path, since on Windows it is no program that could be started by name.
 pub fn npm() -> Result<Run> {
-    tool::find(&["npm", "npm.cmd"])
-        .map(Run::new)
-        .ok_or_else(|| "npm is not on PATH".to_owned())
+    tool::find(&["npm", "npm.cmd"]).map(Run::new).ok_or_else(|| "npm is not on PATH".to_owned())
 }
 
 /// wasm-opt, which npm's binaryen carries up to date and for every system.
 pub fn binaryen(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.target("tools/npm");
     for file in ["package.json", "package-lock.json"] {
-        files::copy(
-            &workspace.path("xtask/tools").join(file),
-            &folder.join(file),
-        )?;
+        files::copy(&workspace.path("xtask/tools").join(file), &folder.join(file))?;
     }
     install(&folder)?;
     Ok(folder.join("node_modules/binaryen/bin/wasm-opt"))

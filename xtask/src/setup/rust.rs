@@ -18,11 +18,7 @@ pub fn prepare(purpose: For) -> Result {
     }
     if purpose == For::Test {
         for (component, command) in [("clippy", "clippy"), ("rustfmt", "fmt")] {
-            if Run::new("cargo")
-                .args([command, "--version"])
-                .output()
-                .is_none()
-            {
+            if Run::new("cargo").args([command, "--version"]).output().is_none() {
                 add("component", component)?;
             }
         }

@@ -1,0 +1,11 @@
+//! The contract suite on a SQLite file, and what only a file has: connections, threads, processes.
+#![cfg(not(target_family = "wasm"))]
+
+mod connections;
+mod damage;
+mod files;
+mod processes;
+mod sharing;
+mod support;
+
+swarmstore::contract!(contract_sqlite, support::a_file());

@@ -57,7 +57,7 @@ impl Ours {
 
     pub fn complete(&self, task: &Task, result: &Value) -> Result<Task> {
         let token = task.lease_token.as_deref().unwrap_or_default();
-        self.store.write_blocking(|tx| tx.tasks().complete(&task.id, token, Some(result.clone().into())))
+        self.store.write_blocking(|tx| tx.tasks().complete(&task.id, token, Some(&result.clone().into())))
     }
 
     pub fn append(&self, stream: &Stream, data: Value) -> Result<i64> {

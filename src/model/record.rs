@@ -1,7 +1,7 @@
 //! Records, described once: the macro gives the struct, what callers hand in to make one or change one, and the
 //! description from which SQL, JSON and TypeScript come.
 
-use super::{Field, Kind, MAX_INTEGER, Millis, Scalar, Value, json};
+use super::{Field, Kind, MAX_INTEGER, Millis, Scalar, Value};
 use crate::error::{Error, Result};
 
 /// A row that is being read, column by column, in place.
@@ -25,6 +25,9 @@ pub trait Record: Sized + 'static {
     const QUERY: &'static str;
     /// Its fields in order; the first is the id.
     const FIELDS: &'static [Field];
+
+    /// The keys of its JSON object, `"agentType":` and so on, in the order of the fields.
+    fn json_keys() -> &'static [String];
 
     /// Its id.
     fn id(&self) -> &str;
@@ -128,8 +131,14 @@ pub(crate) fn is_camel_of(key: &str, name: &str) -> bool {
     letters.next().is_none()
 }
 
+/// The keys of a JSON object with these fields.
+pub(crate) fn json_keys(fields: &[Field]) -> Vec<String> {
+    fields.iter().map(|field| format!("\"{}\":", camel(field.name))).collect()
+}
+
 /// Appends a record as a JSON object with JavaScript names; absent fields are left out.
 pub(crate) fn write_record<R: Record>(record: &R, out: &mut String) {
+    let keys = R::json_keys();
     out.push('{');
     let mut first = true;
     for (index, field) in R::FIELDS.iter().enumerate() {
@@ -140,8 +149,7 @@ pub(crate) fn write_record<R: Record>(record: &R, out: &mut String) {
         if !std::mem::take(&mut first) {
             out.push(',');
         }
-        json::write_text(&camel(field.name), out);
-        out.push(':');
+        out.push_str(&keys[index]);
         super::field::write_value(field.kind, &value, out);
     }
     out.push('}');
@@ -171,6 +179,11 @@ macro_rules! record {
                 ts: <$type as $crate::model::Scalar>::TS,
                 doc: concat!($($fdoc, "\n",)*),
             },)*];
+
+            fn json_keys() -> &'static [String] {
+                static KEYS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+                KEYS.get_or_init(|| $crate::model::record::json_keys(Self::FIELDS))
+            }
 
             fn id(&self) -> &str {
                 self.id.as_str()

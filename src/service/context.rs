@@ -6,8 +6,7 @@ use crate::platform::Clock;
 use crate::sql::Connection;
 use std::cell::Cell;
 use std::sync::Mutex;
-use uuid::timestamp::context::ContextV7;
-use uuid::{Timestamp, Uuid};
+use uuid::Uuid;
 
 /// What a store refuses to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,24 +21,45 @@ impl Default for Limits {
     }
 }
 
-/// Gives fresh ids: UUIDv7, increasing within a store even in one millisecond.
-#[derive(Debug)]
+/// Gives fresh ids: UUIDv7, increasing within a store.
+///
+/// Within a millisecond the random part of the id before is raised by a random step (RFC 9562, section 6.2, method 2), so
+/// that many ids in one transaction need secure randomness once.
+#[derive(Debug, Default)]
 pub struct IdSource {
-    sequence: Mutex<ContextV7>,
+    last: Mutex<Last>,
 }
 
-impl Default for IdSource {
-    fn default() -> Self {
-        IdSource { sequence: Mutex::new(ContextV7::new()) }
-    }
+/// The last id: its time, its 74 random bits, and what the next step is drawn from.
+#[derive(Debug, Default)]
+struct Last {
+    millis: u64,
+    random: u128,
+    steps: u64,
 }
+
+const RANDOM_BITS: u128 = (1 << 74) - 1;
 
 impl IdSource {
     fn fresh(&self, now: Millis) -> String {
-        let millis = u64::try_from(now.0).unwrap_or(0);
-        let sequence = self.sequence.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let nanos = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
-        Uuid::new_v7(Timestamp::from_unix(&*sequence, millis / 1_000, nanos)).to_string()
+        let millis = u64::try_from(now.0).unwrap_or(0) & ((1 << 48) - 1);
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if millis > last.millis || last.steps == 0 {
+            let seed = Uuid::new_v4().as_u128();
+            last.millis = millis.max(last.millis);
+            // The highest bit stays free, so that there is room to count up.
+            last.random = seed & (RANDOM_BITS >> 1);
+            last.steps = (seed >> 64) as u64 | 1;
+        } else {
+            // xorshift64: the steps need to be unlike, not unguessable.
+            last.steps ^= last.steps << 13;
+            last.steps ^= last.steps >> 7;
+            last.steps ^= last.steps << 17;
+            last.random = (last.random + 1 + u128::from(last.steps >> 32)) & RANDOM_BITS;
+        }
+        let (high, low) = ((last.random >> 62) & 0xfff, last.random & ((1 << 62) - 1));
+        let uuid = u128::from(last.millis) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low;
+        Uuid::from_u128(uuid).to_string()
     }
 }
 

@@ -19,7 +19,11 @@ pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
         if task.dependencies[..usize::try_from(place).unwrap_or(0)].contains(dependency) {
             return Err(Error::invalid("dependencies", format!("{dependency} is there twice")));
         }
-        match cx.connection.texts("SELECT status FROM tasks WHERE id = ?1", std::slice::from_ref(&on))?.first().map(String::as_str)
+        match cx
+            .connection
+            .texts("SELECT status FROM tasks WHERE id = ?1", std::slice::from_ref(&on))?
+            .first()
+            .map(String::as_str)
         {
             None => return Err(Error::invalid("dependencies", format!("there is no task {dependency}"))),
             Some("completed") => {}

@@ -138,18 +138,21 @@ fn taken(cx: &Context<'_>, task: &Task, on_conflict: OnConflict) -> Result<Task>
 /// The other unfinished task that has the same unique key.
 fn holder_of_key(cx: &Context<'_>, task: &Task) -> Result<Option<String>> {
     let Some(key) = &task.unique_key else { return Ok(None) };
-    let sql =
-        "SELECT id FROM tasks WHERE unique_key = ?1 AND status IN ('pending', 'assigned', 'running') AND id <> ?2";
+    let sql = "
+        SELECT id FROM tasks
+        WHERE unique_key = ?1 AND (status = 'pending' OR status = 'assigned' OR status = 'running') AND id <> ?2";
     Ok(cx.connection.texts(sql, &[Value::text(key), Value::text(task.id.as_str())])?.pop())
 }
 
 /// What a changed task has to obey beyond its own fields.
 fn settle(cx: &Context<'_>, current: &Task, task: &mut Task) -> Result<()> {
     cx.check(task)?;
-    if task.unique_key != current.unique_key && !task.status.is_final()
-        && let Some(holder) = holder_of_key(cx, task)? {
-            return Err(Error::conflict(Task::TABLE, &holder, "an unfinished task has this unique key already"));
-        }
+    if task.unique_key != current.unique_key
+        && !task.status.is_final()
+        && let Some(holder) = holder_of_key(cx, task)?
+    {
+        return Err(Error::conflict(Task::TABLE, &holder, "an unfinished task has this unique key already"));
+    }
     if task.parent_task_id != current.parent_task_id {
         is_no_descendant(cx, task)?;
     }

@@ -32,8 +32,6 @@ pub struct Statements {
     pub select: String,
     /// Deletes one by id.
     pub delete: String,
-    /// The keys of a JSON object: `"agentType":` and so on, in order.
-    pub json_keys: Vec<String>,
 }
 
 impl Statements {
@@ -57,7 +55,6 @@ impl Statements {
             get: format!("SELECT {columns} FROM {table} WHERE id = ?1"),
             select: format!("SELECT {columns} FROM {table}"),
             delete: format!("DELETE FROM {table} WHERE id = ?1"),
-            json_keys: E::FIELDS.iter().map(|field| format!("\"{}\":", crate::model::camel(field.name))).collect(),
             columns,
         }
     }

@@ -29,7 +29,7 @@ impl<E: Entity> FromRow<E> for RowText {
 
 /// Appends a row as a JSON object.
 pub(crate) fn write_row<E: Entity>(row: &dyn Row, out: &mut String) -> Result<()> {
-    let keys = &E::statements().json_keys;
+    let keys = E::json_keys();
     out.push('{');
     let mut first = true;
     for (index, field) in E::FIELDS.iter().enumerate() {

@@ -2,6 +2,9 @@
 //!
 //! Counts such as `unmet_dependencies` are columns so that an index can hold only the tasks that may be claimed:
 //! blocked and finished ones then cost a claim nothing.
+//!
+//! Alternatives are written with OR: for an IN with more than two of them SQLite builds a temporary table for every row
+//! that is inserted.
 
 /// Version 1 of the schema.
 pub(super) const V1: &str = "
@@ -9,8 +12,9 @@ CREATE TABLE agents (
     id               TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
     agent_type       TEXT    NOT NULL,
     name             TEXT    UNIQUE,
-    status           TEXT    NOT NULL CHECK (status IN
-        ('initializing', 'active', 'idle', 'busy', 'paused', 'failed', 'terminated')),
+    status           TEXT    NOT NULL
+        CHECK (status = 'initializing' OR status = 'active' OR status = 'idle' OR status = 'busy'
+            OR status = 'paused' OR status = 'failed' OR status = 'terminated'),
     capabilities     TEXT    NOT NULL,
     configuration    TEXT    NOT NULL,
     metadata         TEXT    NOT NULL,
@@ -28,18 +32,21 @@ CREATE TABLE tasks (
     task_type             TEXT    NOT NULL,
     payload               TEXT    NOT NULL,
     parent_task_id        TEXT    REFERENCES tasks (id) ON DELETE CASCADE,
-    trust_operation       TEXT    CHECK (trust_operation IN
-        ('basic_task', 'critical_task', 'delegation', 'verification', 'consensus')),
+    trust_operation       TEXT
+        CHECK (trust_operation = 'basic_task' OR trust_operation = 'critical_task'
+            OR trust_operation = 'delegation' OR trust_operation = 'verification'
+            OR trust_operation = 'consensus'),
     unique_key            TEXT,
     queue                 TEXT    NOT NULL,
     priority              INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
-    on_dependency_failure TEXT    NOT NULL CHECK (on_dependency_failure IN ('cancel', 'hold')),
+    on_dependency_failure TEXT    NOT NULL CHECK (on_dependency_failure = 'cancel' OR on_dependency_failure = 'hold'),
     required_capabilities TEXT    NOT NULL,
     run_at                INTEGER NOT NULL,
     max_retries           INTEGER NOT NULL CHECK (max_retries >= 0),
     backoff               TEXT,
-    status                TEXT    NOT NULL CHECK (status IN
-        ('pending', 'assigned', 'running', 'completed', 'failed', 'cancelled')),
+    status                TEXT    NOT NULL
+        CHECK (status = 'pending' OR status = 'assigned' OR status = 'running' OR status = 'completed'
+            OR status = 'failed' OR status = 'cancelled'),
     agent_id              TEXT    REFERENCES agents (id) ON DELETE SET NULL,
     attempt               INTEGER NOT NULL CHECK (attempt >= 0),
     lease_token           TEXT,
@@ -55,7 +62,7 @@ CREATE TABLE tasks (
     unmet_dependencies    INTEGER NOT NULL DEFAULT 0 CHECK (unmet_dependencies >= 0),
     dependency_count      INTEGER NOT NULL DEFAULT 0,
     error_count           INTEGER NOT NULL DEFAULT 0,
-    CHECK ((status IN ('assigned', 'running')) = (lease_token IS NOT NULL)),
+    CHECK ((status = 'assigned' OR status = 'running') = (lease_token IS NOT NULL)),
     CHECK ((lease_token IS NULL) = (lease_expires_at IS NULL))
 ) WITHOUT ROWID;
 
@@ -68,7 +75,7 @@ CREATE INDEX tasks_by_lease ON tasks (lease_expires_at) WHERE lease_expires_at I
 CREATE INDEX tasks_by_agent ON tasks (agent_id) WHERE agent_id IS NOT NULL;
 CREATE INDEX tasks_by_parent ON tasks (parent_task_id) WHERE parent_task_id IS NOT NULL;
 CREATE UNIQUE INDEX tasks_by_unique_key ON tasks (unique_key)
-    WHERE unique_key IS NOT NULL AND status IN ('pending', 'assigned', 'running');
+    WHERE unique_key IS NOT NULL AND (status = 'pending' OR status = 'assigned' OR status = 'running');
 
 CREATE TABLE task_dependencies (
     task_id    TEXT    NOT NULL REFERENCES tasks (id) ON DELETE CASCADE,

@@ -29,12 +29,13 @@ async function open(t, query) {
 }
 
 test('the_demo_finishes_its_image_across_reloads', async (t) => {
-  const page = await open(t, 'store=reload&autostart=1&tiles=8x6&agents=3');
+  const page = await open(t, 'store=reload&autostart=1&tiles=24x16&work=light&agents=3');
   await done(page, 5);
   const total = await number(page, 'tiles-total');
-  assert.equal(total, 48);
+  assert.equal(total, 384);
   for (let i = 0; i < 2; i += 1) {
     const before = await number(page, 'tiles-done');
+    assert.equal(await page.getByTestId('run-state').textContent(), 'running', 'there is something left to do');
     await page.reload();
     // The first number that the new page shows of this run is not smaller.
     await page.waitForFunction((total) => document.querySelector('[data-testid="tiles-total"]')?.textContent === String(total), total);
@@ -46,7 +47,7 @@ test('the_demo_finishes_its_image_across_reloads', async (t) => {
 });
 
 test('the_demo_finishes_its_image_after_the_browser_was_killed', async (t) => {
-  const query = 'store=killed&autostart=1&tiles=8x6&agents=3&lease=1000';
+  const query = 'store=killed&autostart=1&tiles=24x16&work=light&agents=3&lease=1000';
   const page = await open(t, query);
   await done(page, 5);
   const before = await number(page, 'tiles-done');
@@ -56,16 +57,16 @@ test('the_demo_finishes_its_image_after_the_browser_was_killed', async (t) => {
   await done(again, 1);
   assert.ok(await number(again, 'tiles-done') >= before);
   await finished(again);
-  assert.equal(await number(again, 'tiles-verified'), 48);
+  assert.equal(await number(again, 'tiles-verified'), 384);
 });
 
 test('a_killed_agents_tile_is_claimed_by_another', async (t) => {
-  const page = await open(t, 'store=agents&autostart=1&tiles=8x6&agents=2&lease=1000');
+  const page = await open(t, 'store=agents&autostart=1&tiles=24x16&work=light&agents=2&lease=1000');
   await done(page, 2);
   await page.getByTestId('kill-agent').first().click();
   await page.getByTestId('add-agent').click();
   await finished(page);
-  assert.equal(await number(page, 'tiles-verified'), 48);
+  assert.equal(await number(page, 'tiles-verified'), 384);
 });
 
 test('what_the_demo_exports_is_the_database', async (t) => {

@@ -36,6 +36,45 @@ for (const through of ['directly', 'a port', 'a transaction']) {
   });
 }
 
+test('after_close_every_operation_is_closed', async (t) => {
+  const page = await browser.page(t);
+  const seen = await page.evaluate(async (name) => {
+    const owner = await SwarmStore.open(name);
+    const connected = await SwarmStore.connect(owner.port());
+    const open = await SwarmStore.connect(owner.port());
+    let ended;
+    await owner.transaction((tx) => {
+      ended = tx;
+    });
+    const { OPERATIONS } = await import('/pkg/operations.js');
+    const every = async (store) => {
+      const codes = {};
+      for (const [operation] of OPERATIONS) {
+        const [namespace, method] = operation.split('.');
+        codes[operation] = (await attempt(() => store[namespace][method]('x', 'x'))).error?.code;
+        codes[`${operation} with nonsense`] = (await attempt(() => store[namespace][method](NaN, 1n))).error?.code;
+      }
+      for (const method of ['query', 'batch', 'transaction', 'port', 'flush', 'exportFile', 'importFile', 'health', 'maintain', 'persist', 'persisted', 'estimate']) {
+        if (store[method]) codes[method] = (await attempt(() => store[method]('SELECT 1'))).error?.code;
+      }
+      return codes;
+    };
+    const codes = { transaction: await every(ended) };
+    await connected.close();
+    codes.connection = await every(connected);
+    const goesOn = await open.tasks.count();
+    await owner.close();
+    codes.owner = await every(owner);
+    codes.port = await every(open);
+    await Promise.all([owner.close(), connected.close(), open.close()]);
+    return { codes, goesOn, closed: [owner.closed, connected.closed, open.closed] };
+  }, storeName());
+  for (const [which, codes] of Object.entries(seen.codes)) {
+    for (const [call, code] of Object.entries(codes)) assert.equal(code, 'CLOSED', `${call} after the end of the ${which}`);
+  }
+  assert.deepEqual([seen.goesOn, seen.closed], [0, [true, true, true]]);
+});
+
 test('a_query_only_reads', async (t) => {
   const page = await browser.page(t);
   const seen = await page.evaluate(async (name) => {

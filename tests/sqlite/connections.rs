@@ -17,7 +17,15 @@ fn pragmas(tx: &Tx<'_>) -> Result<Vec<Value<'static>>> {
 
 fn expected(synchronous: i64, query_only: i64) -> Vec<Value<'static>> {
     let integer = Value::Integer;
-    vec![integer(1), Value::text("wal"), integer(5_000), integer(synchronous), integer(query_only), integer(0), integer(1)]
+    vec![
+        integer(1),
+        Value::text("wal"),
+        integer(5_000),
+        integer(synchronous),
+        integer(query_only),
+        integer(0),
+        integer(1),
+    ]
 }
 
 #[test]

@@ -27,7 +27,8 @@ fn a_database_newer_than_the_code_is_refused() {
 
 #[test]
 fn a_database_made_with_an_edited_migration_is_refused() {
-    refused(open(&altered(EDITED).file()).map(|_| ()), ErrorCode::Migration);
+    let folder = altered(EDITED);
+    refused(open(&folder.file()).map(|_| ()), ErrorCode::Migration);
 }
 
 #[test]
@@ -70,11 +71,13 @@ fn a_row_that_cannot_be_read_is_corrupt_and_not_skipped() {
         "UPDATE agents SET metadata = x'00'",
         "UPDATE agents SET agent_type = CAST(x'ff' AS TEXT)",
     ] {
-        let store = open(&altered(damage).file()).unwrap();
+        let folder = altered(damage);
+        let store = folder.open();
         refused(store.read_blocking(|tx| tx.agents().list(&Query::new())), ErrorCode::Corrupt);
         refused(store.read_blocking(|tx| tx.agents().get("ada")), ErrorCode::Corrupt);
     }
-    let store = open(&altered("UPDATE tasks SET backoff = '{\"kind\":\"sudden\"}'").file()).unwrap();
+    let folder = altered("UPDATE tasks SET backoff = '{\"kind\":\"sudden\"}'");
+    let store = folder.open();
     refused(store.read_blocking(|tx| tx.tasks().get("t")), ErrorCode::Corrupt);
 }
 
@@ -99,7 +102,8 @@ fn a_scribbled_page_is_found_by_the_integrity_check() {
 #[test]
 fn a_reference_that_leads_nowhere_is_found_by_the_integrity_check() {
     let dangling = "PRAGMA foreign_keys = OFF; INSERT INTO task_errors VALUES ('no task', 1, 1, 1, 'x')";
-    let store = open(&altered(dangling).file()).unwrap();
+    let folder = altered(dangling);
+    let store = folder.open();
     let found = block_on(store.check_integrity()).unwrap();
     assert_eq!(found.len(), 1);
     assert!(found[0].contains("task_errors"), "{found:?}");

@@ -28,7 +28,9 @@ fn a_closed_store_leaves_all_in_one_file() {
     let folder = Folder::new();
     let store = folder.open();
     store.write_blocking(|tx| tx.agents().add(agent("ada"))).unwrap();
+    count_agents(&store);
     block_on(store.close()).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let copy = Folder::new();
     std::fs::copy(folder.file(), copy.file()).unwrap();
     assert_eq!(count_agents(&copy.open()), 1);
@@ -37,7 +39,8 @@ fn a_closed_store_leaves_all_in_one_file() {
 #[test]
 fn a_path_may_hold_any_character() {
     let folder = Folder::new();
-    for name in ["with space", "quo'te\"s", "per%20cent", "question?mode=ro", "hash#tag", "ünïcode \u{1f41d}", ";DROP"] {
+    for name in ["with space", "quo'te\"s", "per%20cent", "question?mode=ro", "hash#tag", "ünïcode \u{1f41d}", ";DROP"]
+    {
         let path = folder.path().join(name);
         let store = open(&path).unwrap();
         store.write_blocking(|tx| tx.agents().add(agent(name))).unwrap();
@@ -138,7 +141,10 @@ fn a_database_of_another_program_is_not_imported() {
     let store = folder.open();
     store.write_blocking(|tx| tx.agents().add(agent("ada"))).unwrap();
     let foreign = folder.path().join("foreign.sqlite3");
-    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('x')").unwrap();
+    Connection::open(&foreign)
+        .unwrap()
+        .execute_batch("CREATE TABLE notes (text TEXT); INSERT INTO notes VALUES ('x')")
+        .unwrap();
     let error = refused(block_on(store.import(std::fs::read(&foreign).unwrap())), ErrorCode::InvalidArgument);
     assert_eq!(error.detail().field.as_deref(), Some("file"));
     assert_eq!(count_agents(&store), 1);

@@ -16,7 +16,6 @@ export interface Assignment {
 export interface Trouble {
   code: string;
   message: string;
-  committed: boolean;
 }
 
 const IDLE_MS = 400;
@@ -43,7 +42,7 @@ async function work(assignment: Assignment): Promise<void> {
       if (!(error instanceof SwarmStoreError)) throw error;
       if (error.code === 'CLOSED') return;
       if (PASSING.has(error.code)) continue;
-      self.postMessage({ code: error.code, message: error.message, committed: error.committed === true } satisfies Trouble);
+      self.postMessage({ code: error.code, message: error.message } satisfies Trouble);
       await sleep(TROUBLE_MS);
     }
   }

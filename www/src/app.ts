@@ -32,6 +32,8 @@ export class App {
   #watch: Watch | undefined;
   #run: Run | undefined;
   #state = '';
+  /** When a write was last refused by the disk. */
+  #refusedAt = Infinity;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -153,6 +155,7 @@ export class App {
 
   #show(snapshot: Snapshot): void {
     for (const panel of this.#panels) panel(snapshot);
+    if (snapshot.health?.healthy && snapshot.healthAt > this.#refusedAt) this.#clearRefusal();
     this.#showStore(snapshot, this.#store!);
     const state = !snapshot.run ? 'idle' : snapshot.run.finished ? 'finished' : 'running';
     if (state === this.#state) return;
@@ -177,12 +180,21 @@ export class App {
 
   #report(error: unknown): void {
     const code = error instanceof SwarmStoreError ? error.code : 'ERROR';
-    showBanner(code, error instanceof Error ? error.message : String(error), this.#remedies(code), this.#store !== undefined);
+    this.#reportTrouble({ code, message: error instanceof Error ? error.message : String(error) });
     if (!(error instanceof SwarmStoreError)) console.error(error);
   }
 
   #reportTrouble({ code, message }: Trouble): void {
-    showBanner(code, message, this.#remedies(code), true);
+    if (code === 'QUOTA' || code === 'PERSISTENCE_LOST') this.#refusedAt = Date.now();
+    showBanner(code, message, this.#remedies(code), this.#store !== undefined);
+  }
+
+  /** Everything is written again, be it by a retry or by a later write. */
+  #clearRefusal(): void {
+    this.#refusedAt = Infinity;
+    clearBanner('QUOTA');
+    clearBanner('PERSISTENCE_LOST');
+    this.#say('Everything is written.');
   }
 
   #remedies(code: string): BannerAction[] {
@@ -197,7 +209,7 @@ export class App {
       case 'QUOTA':
       case 'PERSISTENCE_LOST':
         return [
-          { label: 'Write it again', run: () => this.#attempt(async () => { await this.#store!.flush(); clearBanner(code); this.#say('Everything is written.'); }) },
+          { label: 'Write it again', run: () => this.#attempt(async () => { await this.#store!.flush(); this.#clearRefusal(); }) },
           { label: 'Export database', run: () => this.#attempt(() => this.#export()) },
         ];
       case 'MIGRATION':

@@ -88,7 +88,7 @@ export class Swarm {
 
   async #crashed(agentId: string, message: string): Promise<void> {
     if (!this.#stop(agentId)) return;
-    this.#onTrouble({ code: 'AGENT', message: message || 'The worker could not be started.', committed: false });
+    this.#onTrouble({ code: 'AGENT', message: message || 'The worker could not be started.' });
     await this.#store.transaction((tx) => terminate(tx, agentId, 'agent_lost')).catch(() => undefined);
   }
 

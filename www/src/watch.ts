@@ -64,6 +64,8 @@ export interface Snapshot {
   /** Newest first. */
   events: Event[];
   health?: Health;
+  /** When the health was asked for. */
+  healthAt: number;
   storage: { persisted: boolean; usage: number; quota: number };
 }
 
@@ -303,6 +305,7 @@ export class Watch {
       work,
       events: this.#events,
       ...(this.#health && { health: this.#health }),
+      healthAt: this.#healthAt,
       storage: this.#storage,
     };
   }

@@ -24,6 +24,12 @@ impl SqliteConnection {
         Ok(connection)
     }
 
+    /// A connection to nothing, in the place of one that was closed.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn nowhere() -> Result<Self> {
+        Self::new(rusqlite::Connection::open_in_memory().map_err(from_sqlite)?)
+    }
+
     /// Runs `body` in a transaction begun with `begin`; what fails leaves nothing.
     pub(crate) fn in_transaction(
         &self,

@@ -7,6 +7,7 @@ use crate::model::Millis;
 use crate::sql::{Connection as _, migrate, schema_version};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, MAIN_DB};
+use std::path::PathBuf;
 
 /// Where a SQLite file says whether it is in WAL mode: 2 for WAL, 1 for a journal.
 const FORMAT_BYTES: std::ops::Range<usize> = 18..20;
@@ -42,10 +43,48 @@ pub(super) fn stage(file: &[u8], now: Millis) -> Result<SqliteConnection> {
         return Err(Error::invalid("file", "is a SQLite database, but not one of swarmstore's"));
     }
     staged.in_transaction("BEGIN IMMEDIATE", &mut |connection| migrate(connection, now))?;
-    if (&staged as &dyn crate::sql::Connection).integer("PRAGMA page_size", &[])? != PAGE_SIZE {
-        staged.execute_script(&format!("PRAGMA page_size = {PAGE_SIZE}; VACUUM;"))?;
+    let dangling = staged.texts_of("SELECT DISTINCT \"table\" FROM pragma_foreign_key_check")?;
+    if !dangling.is_empty() {
+        return Err(damaged(format!("a reference leads nowhere in {}", dangling.join(", "))));
     }
-    Ok(staged)
+    if (&staged as &dyn crate::sql::Connection).integer("PRAGMA page_size", &[])? == PAGE_SIZE {
+        return Ok(staged);
+    }
+    repaged(&staged)
+}
+
+/// The same database with pages of our size. SQLite changes that size in a file only.
+fn repaged(staged: &SqliteConnection) -> Result<SqliteConnection> {
+    let scratch = Scratch::new()?;
+    let mut file = SqliteConnection::new(Connection::open(&scratch.0).map_err(from_sqlite)?)?;
+    swap_in(staged, &mut file)?;
+    file.execute_script(&format!("PRAGMA page_size = {PAGE_SIZE}; VACUUM;"))?;
+    let mut repaged = SqliteConnection::nowhere()?;
+    swap_in(&file, &mut repaged)?;
+    Ok(repaged)
+}
+
+/// A temporary file that nobody else may read.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("swarmstore-{}", uuid::Uuid::new_v4()));
+        let mut options = std::fs::OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.write(true).create_new(true).open(&path) {
+            Ok(_) => Ok(Scratch(path)),
+            Err(error) => Err(ErrorCode::Unavailable.error("no temporary file could be made").caused_by(error)),
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Left to the system's own cleaning when it cannot be deleted.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Replaces the database by the staged one, in one transaction.

@@ -205,16 +205,19 @@ impl Backend for Native {
         Box::pin(async move {
             // What was called before is done before: the thread that writes takes one job after another.
             let _ = self.writer.submit(Box::new(|_| Ok(())), None).await;
-            let writer = self.lock.lock().await;
+            let mut writer = self.lock.lock().await;
             if self.closed.swap(true, Ordering::AcqRel) {
                 return Ok(());
             }
             self.readers.close();
-            match self.place.storage {
+            let done = match self.place.storage {
                 // Leaves one file: what is in the log is moved into it.
-                Storage::File => writer.execute_script("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;"),
+                Storage::File => writer.execute_script("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);"),
                 _ => Ok(()),
-            }
+            };
+            // Gives the file free now, not when the last clone of the store and the thread that writes are gone.
+            *writer = SqliteConnection::nowhere()?;
+            done
         })
     }
 

@@ -97,12 +97,13 @@ fn serve(lock: &WriterLock, waiting: &Receiver<Request>, durability: Durability,
 /// each runs again in a transaction of its own.
 fn commit_together(writer: &SqliteConnection, mut together: Vec<Request>) {
     if together.len() > 1
-        && let Ok(outcomes) = share(writer, &mut together) {
-            for (request, outcome) in together.into_iter().zip(outcomes) {
-                let _ = request.answer.send(outcome);
-            }
-            return;
+        && let Ok(outcomes) = share(writer, &mut together)
+    {
+        for (request, outcome) in together.into_iter().zip(outcomes) {
+            let _ = request.answer.send(outcome);
         }
+        return;
+    }
     for mut request in together {
         let outcome = writer.in_transaction("BEGIN IMMEDIATE", &mut |connection| guarded(&mut request.job, connection));
         // A caller that went away does not want the answer.

@@ -409,13 +409,15 @@ async fn futures_pair<A, B>(first: impl Future<Output = A>, second: impl Future<
     let (mut a, mut b) = (None, None);
     std::future::poll_fn(|context| {
         if a.is_none()
-            && let std::task::Poll::Ready(value) = first.as_mut().poll(context) {
-                a = Some(value);
-            }
+            && let std::task::Poll::Ready(value) = first.as_mut().poll(context)
+        {
+            a = Some(value);
+        }
         if b.is_none()
-            && let std::task::Poll::Ready(value) = second.as_mut().poll(context) {
-                b = Some(value);
-            }
+            && let std::task::Poll::Ready(value) = second.as_mut().poll(context)
+        {
+            b = Some(value);
+        }
         match (a.take(), b.take()) {
             (Some(a), Some(b)) => std::task::Poll::Ready((a, b)),
             (first, second) => {

@@ -24,6 +24,8 @@ mod subject;
 
 #[cfg(not(target_family = "wasm"))]
 pub use block_on::block_on;
+#[cfg(target_family = "wasm")]
+pub use crate::backend::web::check_vfs;
 pub use clock::{START, TestClock};
 pub use place::{Opening, Place, Url};
 pub use subject::{Subject, run};

@@ -1,0 +1,84 @@
+//! The task queue against a model of it: random operations, after each of which both have to be in the same state.
+#![cfg(not(target_family = "wasm"))]
+
+mod model;
+mod operation;
+mod queue;
+
+use model::Model;
+use operation::{Operation, operations};
+use proptest::prelude::*;
+use queue::{Queue, Seen};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_queue_does_what_its_model_does(operations in prop::collection::vec(operations(), 1..60)) {
+        let (mut model, mut queue) = (Model::default(), Queue::new());
+        for operation in &operations {
+            let before = queue.state();
+            let expected = model.apply(operation);
+            let outcome = queue.apply(operation);
+            prop_assert_eq!(&outcome, &expected, "{:?}", operation);
+            let after = queue.state();
+            if outcome.is_err() {
+                prop_assert_eq!(&after, &before, "{:?} was refused and changed something", operation);
+            }
+            let touched = outcome.as_deref().unwrap_or_default();
+            check_step(operation, queue.now(), &before, &after, touched)?;
+            prop_assert_eq!(after, model.state(), "{:?}", operation);
+        }
+        queue.is_sound();
+    }
+
+    #[test]
+    fn whatever_happened_the_queue_can_be_worked_off(operations in prop::collection::vec(operations(), 1..40)) {
+        let mut queue = Queue::new();
+        for operation in &operations {
+            let _ = queue.apply(operation);
+        }
+        queue.work_off();
+        for (id, task) in queue.state() {
+            // What is left waits for a task that was lost, because it says that it would rather hold.
+            let held = task.hold && task.status == "pending";
+            prop_assert!(task.is_final() || held || task.waits_for_held, "{} is {:?}", id, task);
+        }
+        queue.is_sound();
+    }
+}
+
+/// What holds for every step, whatever the model says.
+fn check_step(
+    operation: &Operation,
+    now: i64,
+    before: &queue::State,
+    after: &queue::State,
+    touched: &[String],
+) -> Result<(), TestCaseError> {
+    for (id, was) in before {
+        let Some(is) = after.get(id) else {
+            prop_assert!(matches!(operation, Operation::Delete { .. }), "{id} was lost by {operation:?}");
+            continue;
+        };
+        if was.is_final() {
+            let finished = |task: &Seen| (task.status, task.attempt, task.errors.clone());
+            prop_assert_eq!(finished(was), finished(is), "{} was finished twice by {:?}", id, operation);
+        }
+        prop_assert_eq!(is.lease.is_some(), is.status == "assigned" || is.status == "running");
+        prop_assert!(is.attempt <= is.max_retries + 1, "{id} was tried too often");
+    }
+    if let Operation::Claim { limit, .. } = operation {
+        prop_assert!(touched.len() <= *limit as usize);
+        for id in touched {
+            let task = &after[id];
+            let met = task.dependencies.iter().all(|dependency| after[dependency].status == "completed");
+            prop_assert!(met, "{} was claimed before what it depends on", id);
+            let live = before.get(id).and_then(|task| task.lease.as_ref()).map(|lease| lease.1);
+            prop_assert!(live.is_none_or(|expires| expires <= now), "{} was under a live lease", id);
+        }
+        let rank = |id: &String| (std::cmp::Reverse(after[id].priority), after[id].run_at, id.clone());
+        prop_assert!(touched.is_sorted_by_key(rank), "claimed out of order: {:?}", touched);
+    }
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! The queue as it should be, in the simplest way to say it.
+
+use crate::operation::{Action, BACKOFF_MS, Operation, Token};
+use crate::queue::{Outcome, Seen, State, agent_name, id_of, mark_waiting};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use swarmstore::ErrorCode;
+
+/// A queue of tasks in a map.
+#[derive(Default)]
+pub struct Model {
+    now: i64,
+    added: usize,
+    claimed: usize,
+    tasks: BTreeMap<String, Modelled>,
+    /// The claims that gave each task, also of tasks that are gone.
+    claims: BTreeMap<String, Vec<usize>>,
+}
+
+struct Modelled {
+    seen: Seen,
+    key: Option<u8>,
+}
+
+impl Model {
+    pub fn state(&self) -> State {
+        let mut state: State = self.tasks.iter().map(|(id, task)| (id.clone(), task.seen.clone())).collect();
+        mark_waiting(&mut state);
+        state
+    }
+
+    pub fn apply(&mut self, operation: &Operation) -> Outcome {
+        match operation {
+            Operation::Add { .. } => self.add(operation),
+            Operation::Claim { agent, limit, lease_ms } => {
+                self.reclaim();
+                Ok(self.claim(*agent, *limit, *lease_ms))
+            }
+            Operation::Advance { millis } => {
+                self.now += millis;
+                Ok(vec![])
+            }
+            Operation::Act { task, action, token } => self.act(&self.named(*task), *action, *token),
+            Operation::Cancel { task } => {
+                let id = self.named(*task);
+                if self.found(&id)?.is_final() {
+                    return Err(ErrorCode::Conflict);
+                }
+                self.end(&id, "cancelled");
+                let lost = self.lose_dependents(&id);
+                Ok(std::iter::once(id).chain(lost).collect())
+            }
+            Operation::Reclaim => Ok(self.reclaim()),
+            Operation::Prioritise { task, priority } => {
+                let id = self.named(*task);
+                self.found(&id)?.priority = *priority;
+                Ok(vec![id])
+            }
+            Operation::Depend { task, on } => self.depend(&self.named(*task), on),
+            Operation::Delete { task } => self.delete(&self.named(*task)),
+            Operation::RemoveAgent { agent } => {
+                let gone = Some(agent_name(*agent));
+                for task in self.tasks.values_mut().filter(|task| task.seen.agent == gone) {
+                    match task.seen.lease {
+                        Some(_) => give_back(&mut task.seen, true),
+                        None => task.seen.agent = None,
+                    }
+                }
+                Ok(vec![])
+            }
+        }
+    }
+
+    fn named(&self, number: usize) -> String {
+        id_of(number % self.added.max(1))
+    }
+
+    fn found(&mut self, id: &str) -> Result<&mut Seen, ErrorCode> {
+        self.tasks.get_mut(id).map(|task| &mut task.seen).ok_or(ErrorCode::NotFound)
+    }
+
+    fn add(&mut self, operation: &Operation) -> Outcome {
+        let Operation::Add { priority, delay, dependencies, hold, key, existing, retries } = operation else {
+            return Ok(vec![]);
+        };
+        let dependencies: Vec<String> = dependencies.iter().map(|number| self.named(*number)).collect();
+        let id = id_of(self.added);
+        self.added += 1;
+        let holds_key = |task: &Modelled| key.is_some() && task.key == *key && !task.seen.is_final();
+        if let Some((holder, _)) = self.tasks.iter().find(|(_, task)| holds_key(task)) {
+            return if *existing { Ok(vec![holder.clone()]) } else { Err(ErrorCode::Conflict) };
+        }
+        self.check_dependencies(&id, &dependencies)?;
+        let seen = Seen {
+            status: "pending",
+            priority: *priority,
+            run_at: self.now + delay,
+            attempt: 0,
+            max_retries: *retries,
+            dependencies,
+            hold: *hold,
+            agent: None,
+            lease: None,
+            errors: vec![],
+            waits_for_held: false,
+        };
+        self.tasks.insert(id.clone(), Modelled { seen, key: *key });
+        self.cancel_if_lost(&id);
+        Ok(vec![id])
+    }
+
+    fn check_dependencies(&self, id: &str, dependencies: &[String]) -> Result<(), ErrorCode> {
+        let known = dependencies.iter().all(|on| self.tasks.contains_key(on));
+        let twice = dependencies.iter().enumerate().any(|(at, on)| dependencies[..at].contains(on));
+        let cycle = dependencies.iter().any(|on| self.reaches(on, id));
+        if known && !twice && !cycle { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
+    }
+
+    /// Whether one task waits, near or far, for another, or is it.
+    fn reaches(&self, from: &str, to: &str) -> bool {
+        let further = || self.tasks.get(from).is_some_and(|task| task.seen.dependencies.iter().any(|on| self.reaches(on, to)));
+        from == to || further()
+    }
+
+    fn depend(&mut self, id: &str, on: &[usize]) -> Outcome {
+        let on: Vec<String> = on.iter().map(|number| self.named(*number)).collect();
+        let task = self.found(id)?;
+        if task.dependencies == on {
+            return Ok(vec![id.to_owned()]);
+        }
+        if task.status != "pending" {
+            return Err(ErrorCode::Conflict);
+        }
+        self.check_dependencies(id, &on)?;
+        self.found(id)?.dependencies = on;
+        self.cancel_if_lost(id);
+        Ok(vec![id.to_owned()])
+    }
+
+    fn delete(&mut self, id: &str) -> Outcome {
+        let unfinished = self.tasks.get(id).is_some_and(|task| task.seen.status != "completed");
+        let waits = |task: &Modelled| task.seen.status == "pending" && task.seen.dependencies.iter().any(|on| on == id);
+        if unfinished && self.tasks.values().any(waits) {
+            return Err(ErrorCode::Conflict);
+        }
+        let deleted = self.tasks.remove(id).is_some();
+        for task in self.tasks.values_mut() {
+            task.seen.dependencies.retain(|on| on != id);
+        }
+        Ok(vec![deleted.to_string()])
+    }
+
+    fn claim(&mut self, agent: u8, limit: u32, lease_ms: i64) -> Vec<String> {
+        let met = |on: &String| self.tasks[on].seen.status == "completed";
+        let mut due: Vec<(Reverse<u8>, i64, String)> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.seen.status == "pending" && task.seen.run_at <= self.now)
+            .filter(|(_, task)| task.seen.dependencies.iter().all(met))
+            .map(|(id, task)| (Reverse(task.seen.priority), task.seen.run_at, id.clone()))
+            .collect();
+        due.sort();
+        due.truncate(limit as usize);
+        for (_, _, id) in &due {
+            if let Some(task) = self.tasks.get_mut(id) {
+                task.seen.status = "assigned";
+                task.seen.attempt += 1;
+                task.seen.agent = Some(agent_name(agent));
+                task.seen.lease = Some((self.claimed, self.now + lease_ms));
+            }
+            self.claims.entry(id.clone()).or_default().push(self.claimed);
+        }
+        self.claimed += usize::from(!due.is_empty());
+        due.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    fn act(&mut self, id: &str, action: Action, token: Token) -> Outcome {
+        let claims = self.claims.get(id).map(Vec::as_slice).unwrap_or_default();
+        let shown = match token {
+            Token::Latest => claims.last().copied(),
+            Token::Older => claims.len().checked_sub(2).map(|at| claims[at]),
+            Token::Guessed => None,
+        };
+        let now = self.now;
+        let task = self.found(id)?;
+        match task.lease {
+            Some((claim, expires)) if Some(claim) == shown && expires > now => {}
+            _ => return Err(ErrorCode::LeaseLost),
+        }
+        match action {
+            Action::Start if task.status == "running" => return Err(ErrorCode::Conflict),
+            Action::Start => task.status = "running",
+            Action::Extend { lease_ms } => task.lease = task.lease.map(|(claim, _)| (claim, now + lease_ms)),
+            Action::Complete => {
+                task.status = "completed";
+                task.lease = None;
+            }
+            Action::Fail => self.fail_attempt(id, true, BACKOFF_MS),
+            Action::FailForGood => self.fail_attempt(id, false, 0),
+            Action::Release => give_back(task, true),
+        }
+        Ok(vec![id.to_owned()])
+    }
+
+    fn reclaim(&mut self) -> Vec<String> {
+        let mut expired: Vec<(i64, String)> = self
+            .tasks
+            .iter()
+            .filter_map(|(id, task)| task.seen.lease.map(|(_, expires)| (expires, id.clone())))
+            .filter(|(expires, _)| *expires <= self.now)
+            .collect();
+        expired.sort();
+        for (_, id) in &expired {
+            let run_at = self.tasks[id].seen.run_at;
+            self.fail_attempt(id, true, 0);
+            self.tasks.entry(id.clone()).and_modify(|task| task.seen.run_at = run_at);
+        }
+        expired.into_iter().map(|(_, id)| id).collect()
+    }
+
+    fn fail_attempt(&mut self, id: &str, again: bool, wait: i64) {
+        let now = self.now;
+        let Some(Modelled { seen: task, .. }) = self.tasks.get_mut(id) else { return };
+        task.errors.push(task.attempt);
+        if again && task.attempt <= task.max_retries {
+            give_back(task, false);
+            task.run_at = now + wait;
+        } else {
+            self.end(id, "failed");
+            self.lose_dependents(id);
+        }
+    }
+
+    fn end(&mut self, id: &str, status: &'static str) {
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.seen.status = status;
+            task.seen.lease = None;
+        }
+    }
+
+    /// Cancels a task that waits for one that is lost already.
+    fn cancel_if_lost(&mut self, id: &str) {
+        let task = &self.tasks[id].seen;
+        let lost = |on: &String| ["failed", "cancelled"].contains(&self.tasks[on].seen.status);
+        if !task.hold && task.dependencies.iter().any(lost) {
+            self.end(id, "cancelled");
+            self.lose_dependents(id);
+        }
+    }
+
+    /// Cancels all that wait, near or far, for a task that is lost; gives them in the order of the loss.
+    fn lose_dependents(&mut self, id: &str) -> Vec<String> {
+        let mut lost = Vec::new();
+        let mut causes = vec![id.to_owned()];
+        while let Some(cause) = causes.pop() {
+            let waits = |task: &Modelled| {
+                task.seen.status == "pending" && !task.seen.hold && task.seen.dependencies.contains(&cause)
+            };
+            let waiting: Vec<String> =
+                self.tasks.iter().filter(|(_, task)| waits(task)).map(|(id, _)| id.clone()).collect();
+            for id in waiting {
+                self.end(&id, "cancelled");
+                causes.push(id.clone());
+                lost.push(id);
+            }
+        }
+        lost
+    }
+}
+
+/// Back among the pending ones; the attempt counts or not.
+fn give_back(task: &mut Seen, uncounted: bool) {
+    task.status = "pending";
+    task.attempt -= u32::from(uncounted);
+    task.agent = None;
+    task.lease = None;
+}

@@ -333,7 +333,7 @@ impl Store {
     /// # Errors
     /// `CLOSED`.
     pub async fn check_integrity(&self) -> Result<Vec<String>> {
-        self.read(|tx| service::integrity(&tx.cx)).await
+        self.read(|tx| tx.integrity()).await
     }
 
     /// Whether the store works, and how the keeping of writes goes.
@@ -485,6 +485,14 @@ impl<'a> Tx<'a> {
     #[must_use]
     pub fn now(&self) -> crate::model::Millis {
         self.cx.now()
+    }
+
+    /// Checks the whole database; `["ok"]` when nothing is wrong.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub fn integrity(&self) -> Result<Vec<String>> {
+        service::integrity(&self.cx)
     }
 
     /// Runs one reading statement of the caller's own: the names of its columns, and its rows.

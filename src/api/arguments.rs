@@ -138,11 +138,16 @@ impl<T: Answer> Answer for Vec<T> {
 
     fn write_json(&self, out: &mut String) -> bool {
         out.push('[');
+        let start = out.len();
         for (at, element) in self.iter().enumerate() {
             if at > 0 {
                 out.push(',');
             }
             element.write_json(out);
+            if at == 0 {
+                // The others will be about as long: a list of thousands is not copied again and again as it grows.
+                out.reserve((out.len() - start + 16) * (self.len() - 1));
+            }
         }
         out.push(']');
         true

@@ -38,6 +38,9 @@ test('of_two_writers_only_the_second_one_can_flush', async (t) => {
   refused(await first.evaluate(() => attempt(() => store.flush())), { code: 'PERSISTENCE_LOST' });
   assert.deepEqual(await add(second, 'second-again'), { value: 'second-again' });
   assert.equal(await first.evaluate(async () => (await store.exportFile()).size > 0), true, 'the first one can still be exported');
+  const closing = await first.evaluate(async () => ({ ...await attempt(() => store.close()), closed: store.closed }));
+  refused(closing, { code: 'PERSISTENCE_LOST' });
+  assert.equal(closing.closed, true, 'nothing could be gained by keeping it open');
 
   await first.close();
   await second.close();

@@ -232,6 +232,19 @@ test('a_close_that_cannot_flush_leaves_the_store_open', async (t) => {
   assert.equal(store.closed, true);
 });
 
+test('a_close_that_fails_for_good_closes', async () => {
+  const store = await SwarmStore.open('c', memory);
+  const connected = await SwarmStore.connect(store.port());
+  control.closeError = refusal('PERSISTENCE_LOST');
+  control.closedAllTheSame = true;
+  await rejects(store.close(), { code: 'PERSISTENCE_LOST' });
+  control.closeError = undefined;
+  control.closedAllTheSame = false;
+  assert.equal(store.closed, true);
+  await rejects(store.tasks.count(), { code: 'CLOSED' });
+  await rejects(connected.tasks.count(), { code: 'CLOSED' });
+});
+
 test('close_waits_for_an_open_transaction_and_that_goes_on', async () => {
   const store = await SwarmStore.open('c', memory);
   const entered = deferred();

@@ -156,6 +156,8 @@ fn js(session: &mut Session) -> Result {
 
 fn end_to_end(session: &mut Session) -> Result {
     demo::site(session.workspace)?;
+    // Opens in the native backend what a browser has exported.
+    session.cargo().args(["build", "--package", "swarmstore", "--example", "inspect"]).go()?;
     node_project(session, "tests/e2e")
 }
 
@@ -178,5 +180,6 @@ fn node_tests(session: &Session, folder: &Path) -> Result {
         .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
         .args(tests.iter().filter_map(|test| test.strip_prefix(folder).ok()))
         .folder(folder)
+        .env("SWARMSTORE_INSPECT", session.workspace.target("debug/examples/inspect"))
         .go()
 }

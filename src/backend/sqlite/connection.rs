@@ -45,6 +45,14 @@ impl SqliteConnection {
         outcome
     }
 
+    /// SQLite rolls back by itself when the disk is full or memory runs out. Statements after that would each be committed.
+    pub(crate) fn check_in_transaction(&self) -> Result<()> {
+        if self.raw.is_autocommit() {
+            return Err(ErrorCode::Closed.error("the transaction was rolled back by a failure in it"));
+        }
+        Ok(())
+    }
+
     /// Leaves the open transaction, if SQLite has not done so by itself.
     pub(crate) fn roll_back(&self) -> Result<()> {
         if self.raw.is_autocommit() {

@@ -259,6 +259,7 @@ struct Open {
 
 impl Transaction for Open {
     fn run(&mut self, job: &mut Job<'_>) -> Result<()> {
+        self.writer.check_in_transaction()?;
         job(&*self.writer)
     }
 

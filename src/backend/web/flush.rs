@@ -24,7 +24,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{AbortSignal, DomException};
+use web_sys::AbortSignal;
 
 /// Idle time after which the log is folded.
 const IDLE_MS: i32 = 400;
@@ -56,6 +56,7 @@ struct Written {
 
 /// A transaction that IndexedDB is working on.
 struct Flight {
+    transaction: Committing,
     what: Cargo,
     waiters: Vec<Waiter>,
 }
@@ -84,6 +85,8 @@ struct FoldEnd {
 /// A round of folding: the segments still to be written, and where the log stood when it began.
 struct Round {
     segments: Vec<u32>,
+    /// How many base records there are, those of the steps so far included.
+    bases: u32,
     until: Place,
     bytes: usize,
     records: usize,
@@ -110,6 +113,8 @@ struct State {
     strict: bool,
     scheduled: bool,
     recovering: bool,
+    /// What is under way is the second attempt.
+    retrying: bool,
     relaxed_timer: Option<JsValue>,
     idle_timer: Option<JsValue>,
     fenced: bool,
@@ -173,6 +178,7 @@ impl Flusher {
                 strict: false,
                 scheduled: false,
                 recovering: false,
+                retrying: false,
                 relaxed_timer: None,
                 idle_timer: None,
                 fenced: false,
@@ -290,12 +296,15 @@ impl Flusher {
     pub(super) async fn replace(self: &Rc<Self>, pages: &SharedPages) -> Result<()> {
         self.settle().await;
         self.check()?;
+        let lost = self.state.borrow().database.as_ref().is_none_or(|database| idb::reading(database, LOG).is_err());
+        if lost {
+            self.reopen().await?;
+        }
         let (database, header, marker, old_epochs) = {
             let mut state = self.state.borrow_mut();
             let marker = Place { epoch: state.epoch, number: state.next };
             let count = pages.borrow().committed_pages();
             state.generation += 1;
-            state.round = None;
             // Nothing else writes meanwhile.
             state.recovering = true;
             let header = Header {
@@ -319,18 +328,25 @@ impl Flusher {
             Ok(transaction) => idb::completion(&transaction).await,
             Err(error) => Err(error),
         };
-        self.state.borrow_mut().recovering = false;
-        completed.map_err(|error| self.meaning_of(&error))?;
+        let now = self.settings.clock.now();
         let mut state = self.state.borrow_mut();
-        state.next = marker.number + 1;
-        state.tail = marker;
-        state.bases = header.bases;
-        state.unfolded.clear();
-        state.old_epochs.clear();
-        state.log_bytes = 0;
-        state.log_records = 0;
-        state.last_flush = Some(self.settings.clock.now());
-        Ok(())
+        state.recovering = false;
+        if completed.is_ok() {
+            state.next = marker.number + 1;
+            state.tail = marker;
+            state.bases = header.bases;
+            state.round = None;
+            state.unfolded.clear();
+            state.old_epochs.clear();
+            state.log_bytes = 0;
+            state.log_records = 0;
+            state.last_flush = Some(now);
+        }
+        drop(state);
+        let outcome = completed.map_err(|error| self.meaning_of(&error));
+        // Whoever asked for a flush meanwhile is waiting.
+        self.start(false);
+        outcome
     }
 
     fn issue_replacement(
@@ -341,15 +357,17 @@ impl Flusher {
         pages: &SharedPages,
     ) -> Result<Committing, JsValue> {
         let transaction = idb::writing(database, true)?;
-        let log = transaction.object_store(LOG)?;
-        let base = transaction.object_store(BASE)?;
-        log.add_with_key(&Uint8Array::from(&*seal(header, &[])), &idb::key(marker))?;
-        base.clear()?;
-        for segment in 0..header.bases {
-            let bytes = pages.borrow().committed_segment(segment as usize).unwrap_or_default();
-            base.put_with_key(&base_record(header, segment, &bytes), &segment.into())?;
-        }
-        delete_log(&log, old_epochs, marker)?;
+        whole(&transaction, || {
+            let log = transaction.object_store(LOG)?;
+            let base = transaction.object_store(BASE)?;
+            log.add_with_key(&Uint8Array::from(&*seal(header, &[])), &idb::key(marker))?;
+            base.clear()?;
+            for segment in 0..header.bases {
+                let bytes = pages.borrow().committed_segment(segment as usize).unwrap_or_default();
+                base.put_with_key(&base_record(header, segment, &bytes), &segment.into())?;
+            }
+            delete_log(&log, old_epochs, marker)
+        })?;
         idb::commit_now(&transaction);
         Ok(transaction)
     }
@@ -386,9 +404,9 @@ impl Flusher {
     }
 
     fn note_pending(&self) {
-        let mut state = self.state.borrow_mut();
-        if state.pending_since.is_none() {
-            state.pending_since = Some(self.settings.clock.now());
+        if self.state.borrow().pending_since.is_none() {
+            let now = self.settings.clock.now();
+            self.state.borrow_mut().pending_since = Some(now);
         }
     }
 
@@ -417,6 +435,7 @@ impl Flusher {
         if records.is_empty() {
             let waiters = std::mem::take(&mut state.waiters);
             state.strict = false;
+            state.retrying = false;
             // What was asked for now is kept when the flush under way is.
             if let Some(flight) = state.flights.back_mut() {
                 flight.waiters.extend(waiters);
@@ -433,9 +452,9 @@ impl Flusher {
         let strict = std::mem::take(&mut state.strict) || self.settings.durability == Durability::Strict;
         let waiters = std::mem::take(&mut state.waiters);
         match self.issue(state.database.as_ref(), &records, strict) {
-            Ok(_) => {
+            Ok(transaction) => {
                 let what = Cargo::Flush { records, segments };
-                state.flights.push_back(Flight { what, waiters });
+                state.flights.push_back(Flight { transaction, what, waiters });
             }
             Err(error) => {
                 state.frozen = records;
@@ -453,6 +472,11 @@ impl Flusher {
         let mut pages = self.pages.borrow_mut();
         if !pages.is_dirty() {
             return (records, segments);
+        }
+        let (before, after) = (pages.flushed_pages(), pages.committed_pages());
+        if after < before {
+            // Base records must not keep what was cut off: it would show through when the file grows again.
+            segments.extend(after / SEGMENT_PAGES..before.div_ceil(SEGMENT_PAGES));
         }
         let mut entries = Entries::default();
         pages.take_dirty(|page, after, before| {
@@ -484,10 +508,13 @@ impl Flusher {
 
     fn issue(&self, database: Option<&Database>, records: &[Written], strict: bool) -> Result<Committing, JsValue> {
         let transaction = idb::logging(database.ok_or(JsValue::NULL)?, strict)?;
-        let log = transaction.object_store(LOG)?;
-        for record in records {
-            log.add_with_key(&record.bytes, &idb::key(record.place))?;
-        }
+        whole(&transaction, || {
+            let log = transaction.object_store(LOG)?;
+            for record in records {
+                log.add_with_key(&record.bytes, &idb::key(record.place))?;
+            }
+            Ok(())
+        })?;
         self.depart(&transaction);
         Ok(transaction)
     }
@@ -501,16 +528,19 @@ impl Flusher {
         idb::commit_now(transaction);
     }
 
-    fn on_complete(self: &Rc<Self>) {
+    fn on_complete(self: &Rc<Self>, event: &web_sys::Event) {
+        let now = self.settings.clock.now();
         let mut state = self.state.borrow_mut();
-        let Some(flight) = state.flights.pop_front() else { return };
+        let Some(flight) = state.ended(event) else { return };
         state.last_error = None;
+        let between = matches!(flight.what, Cargo::Flush { .. });
         match flight.what {
             Cargo::Flush { records, segments } => {
+                state.retrying = false;
                 state.log_bytes += length(&records);
                 state.log_records += records.len();
                 state.unfolded.extend(segments);
-                state.last_flush = Some(self.settings.clock.now());
+                state.last_flush = Some(now);
                 state.pending_since = None;
             }
             Cargo::Fold(fold) => folded(&mut state, &fold),
@@ -523,7 +553,12 @@ impl Flusher {
             return;
         }
         let more = !state.waiters.is_empty();
+        let overdue = between && state.log_bytes > self.longest_log();
         drop(state);
+        if overdue {
+            // Before the next flush: with many writers there is always one that waits.
+            self.fold();
+        }
         if more {
             self.start(false);
         }
@@ -532,13 +567,13 @@ impl Flusher {
         self.when_idle();
     }
 
-    fn on_abort(self: &Rc<Self>, error: JsValue) {
+    fn on_abort(self: &Rc<Self>, event: &web_sys::Event) {
         let mut state = self.state.borrow_mut();
-        let Some(flight) = state.flights.pop_front() else { return };
+        let Some(flight) = state.ended(event) else { return };
+        let error = flight.transaction.error().map_or(JsValue::NULL, JsValue::from);
         match flight.what {
             Cargo::Flush { records, segments } => {
-                let later = std::mem::replace(&mut state.frozen, records);
-                state.frozen.extend(later);
+                state.frozen.extend(records);
                 state.frozen_segments.extend(segments);
             }
             Cargo::Fold(fold) => {
@@ -562,56 +597,49 @@ impl Flusher {
 
     /// A flush has failed. Finds out what that means, tries once more where that may help, and tells the waiters.
     fn recover(self: &Rc<Self>, error: JsValue, waiters: Vec<Waiter>) {
-        if idb::exception_name(&error) == "QuotaExceededError" {
+        let mut state = self.state.borrow_mut();
+        if state.recovering {
+            // Another flush failed with it, and they are tried again together.
+            state.waiters.extend(waiters);
+            return;
+        }
+        let name = idb::exception_name(&error);
+        // A key that is taken is looked at each time: what is under it decides.
+        let taken = name == "ConstraintError";
+        if name == "QuotaExceededError" || (state.retrying && !taken) {
+            drop(state);
             self.failed(&self.meaning_of(&error), waiters);
             return;
         }
-        self.state.borrow_mut().recovering = true;
+        state.recovering = true;
+        drop(state);
         let flusher = self.clone();
         spawn_local(async move {
-            let outcome = flusher.retry(&error).await;
-            flusher.state.borrow_mut().recovering = false;
+            let outcome = flusher.prepare_retry(taken).await;
+            let mut state = flusher.state.borrow_mut();
+            state.recovering = false;
             match outcome {
                 Ok(()) => {
-                    flusher.state.borrow_mut().waiters.extend(waiters);
+                    state.waiters.extend(waiters);
+                    // What is under way still says by itself how it ends.
+                    state.retrying = state.flights.is_empty();
+                    drop(state);
                     flusher.start(false);
                 }
-                Err(error) => flusher.failed(&error, waiters),
+                Err(error) => {
+                    drop(state);
+                    flusher.failed(&error, waiters);
+                }
             }
         });
     }
 
-    /// Reopens a lost connection and writes what is frozen. A record of ours that is under its key already arrived.
-    async fn retry(self: &Rc<Self>, error: &JsValue) -> Result<()> {
-        let taken = idb::exception_name(error) == "ConstraintError";
+    /// Reopens a lost connection. What is frozen and arrived after all need not be written again.
+    async fn prepare_retry(self: &Rc<Self>, taken: bool) -> Result<()> {
         if !taken || self.state.borrow().database.is_none() {
             self.reopen().await?;
         }
-        self.drop_arrived().await?;
-        let (records, database) = {
-            let state = self.state.borrow();
-            let records: Vec<_> = state
-                .frozen
-                .iter()
-                .map(|record| Written { place: record.place, bytes: record.bytes.clone() })
-                .collect();
-            (records, state.database.clone())
-        };
-        if records.is_empty() {
-            return Ok(());
-        }
-        let write = async {
-            let transaction = idb::logging(database.as_ref().ok_or(JsValue::NULL)?, false)?;
-            let log = transaction.object_store(LOG)?;
-            for record in &records {
-                log.add_with_key(&record.bytes, &idb::key(record.place))?;
-            }
-            idb::commit_now(&transaction);
-            idb::completion(&transaction).await
-        };
-        write.await.map_err(|error| self.meaning_of(&error))?;
-        self.arrived();
-        Ok(())
+        self.drop_arrived().await
     }
 
     async fn reopen(self: &Rc<Self>) -> Result<()> {
@@ -640,23 +668,20 @@ impl Flusher {
         };
         let unreadable =
             |error: JsValue| idb::failure(ErrorCode::PersistenceLost, "IndexedDB could not be read", &error);
-        let mut arrived = true;
         for (place, ours) in &frozen {
             let log = idb::reading(database.as_ref().ok_or_else(fenced)?, LOG).map_err(unreadable)?;
             let request = log.get(&idb::key(*place)).map_err(unreadable)?;
             let found = idb::answer(&request).await.map_err(unreadable)?;
             match found.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec) {
-                None => arrived = false,
-                Some(theirs) if theirs == *ours => {}
+                None => {}
+                Some(theirs) if theirs == *ours => self.arrived(*place),
                 Some(_) => {
                     self.state.borrow_mut().fenced = true;
                     return Err(fenced());
                 }
             }
         }
-        if arrived && !frozen.is_empty() {
-            self.arrived();
-        } else if frozen.is_empty() {
+        if frozen.is_empty() {
             // Nothing of ours was refused, and yet a key was taken: a fold met another writer's record.
             let next = {
                 let state = self.state.borrow();
@@ -672,21 +697,25 @@ impl Flusher {
         Ok(())
     }
 
-    /// What was frozen is kept now.
-    fn arrived(&self) {
+    /// A frozen record is kept already.
+    fn arrived(&self, place: Place) {
+        let now = self.settings.clock.now();
         let mut state = self.state.borrow_mut();
-        let records = std::mem::take(&mut state.frozen);
-        let segments = std::mem::take(&mut state.frozen_segments);
-        state.log_bytes += length(&records);
-        state.log_records += records.len();
+        let Some(at) = state.frozen.iter().position(|record| record.place == place) else { return };
+        let record = state.frozen.remove(at);
+        state.log_bytes += record.bytes.length() as usize;
+        state.log_records += 1;
+        // Which segments it changes is known of all that is frozen together.
+        let segments = state.frozen_segments.clone();
         state.unfolded.extend(segments);
-        state.last_flush = Some(self.settings.clock.now());
+        state.last_flush = Some(now);
         state.last_error = None;
     }
 
     /// Tells everybody who waits for this flush, or the handler when nobody does.
     fn failed(self: &Rc<Self>, error: &Error, mut waiters: Vec<Waiter>) {
         let mut state = self.state.borrow_mut();
+        state.retrying = false;
         state.last_error = Some(error.to_string());
         waiters.append(&mut state.waiters);
         drop(state);
@@ -730,12 +759,15 @@ impl Flusher {
     fn fold_if_due(self: &Rc<Self>) {
         let due = {
             let state = self.state.borrow();
-            let limit = FOLD_NOW_BYTES.max(self.pages.borrow().size() / 2);
-            state.round.is_some() || state.log_bytes > limit
+            state.round.is_some() || state.log_bytes > self.longest_log()
         };
         if due {
             self.fold();
         }
+    }
+
+    fn longest_log(&self) -> usize {
+        FOLD_NOW_BYTES.max(self.pages.borrow().size() / 2)
     }
 
     /// Writes one segment as a base record; with the last of a round, deletes the part of the log that is in the base.
@@ -744,15 +776,18 @@ impl Flusher {
         if state.closed || state.fenced || state.recovering || !state.flights.is_empty() || !state.frozen.is_empty() {
             return;
         }
-        if state.round.is_none() {
-            let until = Place { epoch: state.epoch, number: state.next };
-            // From the back, so that the last element is the next segment.
-            let segments = std::mem::take(&mut state.unfolded).into_iter().rev().collect();
-            let (bytes, records) = (state.log_bytes, state.log_records);
-            state.round = Some(Round { segments, until, bytes, records });
-        }
         let pages = self.pages.borrow().flushed_pages();
         let segment_count = pages.div_ceil(SEGMENT_PAGES);
+        if state.round.is_none() {
+            let until = Place { epoch: state.epoch, number: state.next };
+            let mut unfolded = std::mem::take(&mut state.unfolded);
+            // Also those that SQLite grew over without writing to them: the base has no gaps.
+            unfolded.extend(state.bases..segment_count);
+            // From the back, so that the last element is the next segment.
+            let segments = unfolded.into_iter().rev().collect();
+            let (bases, bytes, records) = (state.bases, state.log_bytes, state.log_records);
+            state.round = Some(Round { segments, bases, until, bytes, records });
+        }
         let (marker, epochs, bases) =
             (Place { epoch: state.epoch, number: state.next }, state.old_epochs.len(), state.bases);
         let Some(round) = &mut state.round else { return };
@@ -761,9 +796,9 @@ impl Flusher {
             round.segments.pop();
         }
         let segment = round.segments.pop();
-        let written = segment.map_or(bases, |segment| bases.max(segment + 1));
-        let finishes =
-            round.segments.is_empty().then(|| FoldEnd { tail: round.until, bases: written.min(segment_count), epochs });
+        round.bases = segment.map_or(round.bases, |segment| round.bases.max(segment + 1));
+        let written = round.bases.min(segment_count);
+        let finishes = round.segments.is_empty().then(|| FoldEnd { tail: round.until, bases: written, epochs });
         let tail = finishes.as_ref().map_or(state.tail, |end| end.tail);
         let header = Header {
             kind: Kind::Fold,
@@ -778,9 +813,9 @@ impl Flusher {
         };
         let fold = Fold { segment, marker, finishes };
         match self.issue_fold(&state, &header, &fold) {
-            Ok(_) => {
+            Ok(transaction) => {
                 state.next += 1;
-                state.flights.push_back(Flight { what: Cargo::Fold(fold), waiters: Vec::new() });
+                state.flights.push_back(Flight { transaction, what: Cargo::Fold(fold), waiters: Vec::new() });
             }
             Err(_) => {
                 // The connection is lost; the next flush finds that out and opens it again.
@@ -793,20 +828,39 @@ impl Flusher {
 
     fn issue_fold(&self, state: &State, header: &Header, fold: &Fold) -> Result<Committing, JsValue> {
         let transaction = idb::writing(state.database.as_ref().ok_or(JsValue::NULL)?, false)?;
-        let log = transaction.object_store(LOG)?;
-        let base = transaction.object_store(BASE)?;
-        log.add_with_key(&Uint8Array::from(&*seal(header, &[])), &idb::key(fold.marker))?;
-        if let Some(segment) = fold.segment {
-            let bytes = self.pages.borrow().flushed_segment(segment);
-            base.put_with_key(&base_record(header, segment, &bytes), &segment.into())?;
-        }
-        if let Some(end) = &fold.finishes {
-            base.delete(&web_sys::IdbKeyRange::lower_bound(&end.bases.into())?.into())?;
-            delete_log(&log, &state.old_epochs[..end.epochs], end.tail)?;
-        }
+        whole(&transaction, || {
+            let log = transaction.object_store(LOG)?;
+            let base = transaction.object_store(BASE)?;
+            log.add_with_key(&Uint8Array::from(&*seal(header, &[])), &idb::key(fold.marker))?;
+            if let Some(segment) = fold.segment {
+                let bytes = self.pages.borrow().flushed_segment(segment);
+                base.put_with_key(&base_record(header, segment, &bytes), &segment.into())?;
+            }
+            if let Some(end) = &fold.finishes {
+                base.delete(&web_sys::IdbKeyRange::lower_bound(&end.bases.into())?.into())?;
+                delete_log(&log, &state.old_epochs[..end.epochs], end.tail)?;
+            }
+            Ok(())
+        })?;
         self.depart(&transaction);
         Ok(transaction)
     }
+}
+
+impl State {
+    /// Takes out the flight whose transaction has ended.
+    fn ended(&mut self, event: &web_sys::Event) -> Option<Flight> {
+        let transaction = JsValue::from(event.target()?);
+        let at = self.flights.iter().position(|flight| *AsRef::<JsValue>::as_ref(&flight.transaction) == transaction)?;
+        self.flights.remove(at)
+    }
+}
+
+/// Issues requests, all or none: without an abort those before a failed one would be committed.
+fn whole(transaction: &Committing, issue: impl FnOnce() -> Result<(), JsValue>) -> Result<(), JsValue> {
+    issue().inspect_err(|_| {
+        let _ = transaction.abort();
+    })
 }
 
 /// A step of folding is kept.
@@ -888,19 +942,17 @@ impl Callbacks {
         }
         let complete = {
             let flusher = flusher.clone();
-            Closure::new(move |_: web_sys::Event| {
+            Closure::new(move |event: web_sys::Event| {
                 if let Some(flusher) = flusher.upgrade() {
-                    flusher.on_complete();
+                    flusher.on_complete(&event);
                 }
             })
         };
         let abort = {
             let flusher = flusher.clone();
             Closure::new(move |event: web_sys::Event| {
-                let transaction = event.target().and_then(|target| target.dyn_into::<web_sys::IdbTransaction>().ok());
-                let error = transaction.and_then(|transaction| transaction.error());
                 if let Some(flusher) = flusher.upgrade() {
-                    flusher.on_abort(error.map_or(JsValue::NULL, |error: DomException| error.into()));
+                    flusher.on_abort(&event);
                 }
             })
         };

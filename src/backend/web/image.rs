@@ -41,13 +41,15 @@ pub(super) fn stage(file: &[u8], clock: &dyn Clock) -> Result<Engine> {
         _ => damaged(&error.to_string()),
     });
     vfs::unmount(name);
-    normalised?;
+    // The file may have been longer than its database, or end in the middle of a page.
+    pages.borrow_mut().loaded(normalised?).map_err(out_of_memory)?;
     let engine = Engine::open(pages, clock)?;
     engine.pages.borrow_mut().commit();
     Ok(engine)
 }
 
-fn normalise(name: &str) -> Result<()> {
+/// Gives the number of pages.
+fn normalise(name: &str) -> Result<u32> {
     let staged = connection(name)?;
     let found = (&staged as &dyn Connection).texts("PRAGMA integrity_check", &[])?;
     if found != ["ok"] {
@@ -59,5 +61,6 @@ fn normalise(name: &str) -> Result<()> {
     if (&staged as &dyn Connection).integer("PRAGMA page_size", &[])? != PAGE as i64 {
         staged.execute_script(&format!("PRAGMA page_size = {PAGE}; VACUUM;"))?;
     }
-    Ok(())
+    let pages = (&staged as &dyn Connection).integer("PRAGMA page_count", &[])?;
+    u32::try_from(pages).map_err(|_| ErrorCode::Corrupt.error("it has no number of pages"))
 }

@@ -88,9 +88,23 @@ pub(super) async fn salvage(store: &str) -> Result<Option<Pages>> {
     Ok(Some(replay.pages))
 }
 
+/// The last record, with what it and those before it know of the tail.
 struct Last {
     place: Place,
     header: Header,
+    /// The oldest record looked at was issued while the one before it was under way.
+    behind: bool,
+}
+
+impl Last {
+    /// A record that was issued behind a step of folding does not know the tail that this step achieved.
+    fn after(mut self, older: Last) -> Self {
+        if older.header.tail > self.header.tail {
+            self.header.tail = older.header.tail;
+            self.header.bases = older.header.bases;
+        }
+        Last { behind: older.behind, ..self }
+    }
 }
 
 /// In one transaction: looks at the last record, adds a tombstone after it, where its writer would add next, and the
@@ -101,27 +115,34 @@ async fn fence(database: &Database) -> Result<Last> {
     let request = log
         .open_cursor_with_range_and_direction(&JsValue::UNDEFINED, web_sys::IdbCursorDirection::Prev)
         .map_err(|error| unreadable(&error))?;
-    let found: Rc<RefCell<Result<Last>>> = Rc::new(RefCell::new(Err(corrupt("the log is empty"))));
+    let found: Rc<RefCell<Option<Result<Last>>>> = Rc::default();
     let on_last = {
         let (found, request, transaction) = (found.clone(), request.clone(), transaction.clone());
         Closure::<dyn FnMut()>::new(move || {
-            let last = last_record(request.result().unwrap_or_default());
-            let added = match &last {
+            let cursor = request.result().unwrap_or_default();
+            let newer = found.borrow_mut().take().and_then(Result::ok);
+            let last = match (last_record(&cursor), newer) {
+                (Ok(record), Some(newer)) => Ok(newer.after(record)),
+                (Err(_), Some(newer)) if cursor.is_null() => Ok(Last { behind: false, ..newer }),
+                (record, _) => record,
+            };
+            let done = match &last {
+                Ok(last) if last.behind => cursor.unchecked_into::<IdbCursorWithValue>().continue_(),
                 Ok(last) => begin_epoch(&log, last),
                 Err(_) => Err(JsValue::NULL),
             };
-            if added.is_err() {
+            if done.is_err() {
                 let _ = transaction.abort();
             }
-            *found.borrow_mut() = last;
+            *found.borrow_mut() = Some(last);
         })
     };
     request.set_onsuccess(Some(on_last.as_ref().unchecked_ref()));
     let completed = idb::completion(&transaction).await;
     request.set_onsuccess(None);
-    let last = found.replace(Err(corrupt("the log is empty")))?;
+    let last = found.take().transpose()?;
     match completed {
-        Ok(()) => Ok(last),
+        Ok(()) => last.ok_or_else(|| corrupt("the log is empty")),
         Err(error) if idb::exception_name(&error) == "QuotaExceededError" => {
             Err(idb::failure(ErrorCode::Quota, "the store could not be opened for writing", &error))
         }
@@ -129,13 +150,13 @@ async fn fence(database: &Database) -> Result<Last> {
     }
 }
 
-fn last_record(cursor: JsValue) -> Result<Last> {
-    let cursor: IdbCursorWithValue = cursor.dyn_into().map_err(|_| corrupt("the log is empty"))?;
+fn last_record(cursor: &JsValue) -> Result<Last> {
+    let cursor: &IdbCursorWithValue = cursor.dyn_ref().ok_or_else(|| corrupt("the log is empty"))?;
     let place =
         cursor.key().ok().as_ref().and_then(idb::place).ok_or_else(|| corrupt("a key of the log is not ours"))?;
     let value = cursor.value().unwrap_or_default();
     let (header, _) = verified(&value, place)?;
-    Ok(Last { place, header })
+    Ok(Last { place, header, behind: header.flags & FLAG_OPTIMISTIC != 0 })
 }
 
 fn begin_epoch(log: &web_sys::IdbObjectStore, last: &Last) -> Result<(), JsValue> {
@@ -305,7 +326,9 @@ impl Replay {
             Kind::Data => self
                 .data(header, body)
                 .map_err(|what| corrupt(format!("record {}/{}: {what}", place.epoch, place.number)))?,
-            Kind::Epoch | Kind::Fold | Kind::Image | Kind::Base => self.resize(header),
+            // It repeats the record before it, which does not count when it stands behind a gap.
+            Kind::Epoch => {}
+            Kind::Fold | Kind::Image | Kind::Base => self.resize(header),
         }
         self.generation = header.generation;
         Ok(())
@@ -377,6 +400,8 @@ impl Replay {
                 let start = cut.start.max(segment * SEGMENT);
                 let end = cut.end.min((segment + 1) * SEGMENT);
                 self.pages.clear(start, end);
+                // Its base record still has what was cut off.
+                self.unfolded.insert(segment as u32);
             }
         }
         self.page_count = pages;
@@ -386,7 +411,6 @@ impl Replay {
         // What was never folded has to be folded once, so that the base has no gaps.
         let segments = self.page_count.div_ceil(SEGMENT_PAGES);
         self.unfolded.extend(self.generations.len() as u32..segments);
-        self.unfolded.retain(|segment| *segment < segments);
         self.pages.loaded(self.page_count).map_err(out_of_memory)?;
         Ok(Loaded {
             pages: self.pages,

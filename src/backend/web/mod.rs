@@ -398,6 +398,7 @@ struct Open {
 
 impl Transaction for Open {
     fn run(&mut self, job: &mut Job<'_>) -> Result<()> {
+        self.engine.writer.check_in_transaction()?;
         job(&self.engine.writer)
     }
 

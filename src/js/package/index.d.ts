@@ -173,7 +173,8 @@ export class SwarmStore implements AsyncDisposable {
    * Waits for open transactions, flushes, and lets go of the store. Of a store from {@link SwarmStore.connect} it closes only this
    * connection. Calling it again answers the same promise.
    *
-   * Errors: `QUOTA`, `PERSISTENCE_LOST`. The store then stays open, so that what could not be kept can be exported or flushed.
+   * Errors: `QUOTA`, `PERSISTENCE_LOST`. The store then stays open, so that what could not be kept can be exported, flushed, or
+   * closed again; unless another writer has taken over, when it is closed all the same (`closed` tells).
    */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -14,6 +14,7 @@ export const control = {
   closes: 0,
   commitError: undefined,
   closeError: undefined,
+  closedAllTheSame: false,
   rollbacks: 0,
   rollbackError: undefined,
   abandoned: 0,
@@ -129,6 +130,7 @@ export class Core {
 
   query(sql, params, id) {
     this.#enter(sql);
+    if (this.#closed) throw refusal('CLOSED');
     const rows = id === 0 ? this.#rows : this.#transactions.get(id).rows;
     return [{ sql, params: params.length, rows: rows.size }];
   }
@@ -147,8 +149,8 @@ export class Core {
   async close() {
     this.#enter();
     control.closes += 1;
+    this.#closed = !control.closeError || control.closedAllTheSame;
     if (control.closeError) throw control.closeError;
-    this.#closed = true;
     await this.#turn;
   }
 

@@ -168,15 +168,31 @@ export class LocalChannel extends Channel {
     try {
       if (!this.#abandoned) await this.#engine.run(() => this.#core.close());
     } catch (error) {
-      if (!this.#abandoned) {
-        // What could not be flushed is still in memory: the store stays open, to be exported, flushed or closed again.
+      if (this.#isOpen()) {
+        // What could not be flushed is still in memory, to be exported, flushed or closed again.
         this.#closed = false;
         this.#closing = undefined;
         throw error;
       }
+      if (!this.#abandoned) throw error;
+    } finally {
+      if (this.#closed) {
+        this.#engine.detach(this);
+        this.closePorts();
+      }
     }
-    this.#engine.detach(this);
-    this.closePorts();
+  }
+
+  /** Whether the Rust side goes on although closing failed: it does unless there is nothing that could help. */
+  #isOpen() {
+    if (this.#abandoned) return false;
+    try {
+      this.#core.query('SELECT 1', [], 0);
+      return true;
+    } catch (thrown) {
+      this.#engine.failure(thrown);
+      return false;
+    }
   }
 
   /**

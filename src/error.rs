@@ -28,6 +28,8 @@ pub struct Detail {
     pub committed: bool,
     /// What caused it.
     pub source: Option<Source>,
+    /// Whether the field is named as the caller named it, not as we do.
+    pub(crate) verbatim: bool,
 }
 
 macro_rules! errors {
@@ -141,6 +143,13 @@ impl Error {
         error
     }
 
+    /// [`Error::InvalidArgument`] about a name that means nothing here, given back as it came.
+    pub(crate) fn unknown(name: &str, reason: impl fmt::Display) -> Self {
+        let mut error = Self::invalid(name, reason);
+        error.detail_mut().verbatim = true;
+        error
+    }
+
     /// [`Error::Internal`].
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         ErrorCode::Internal.error(message)
@@ -198,6 +207,7 @@ impl Error {
         to.index = from.index;
         to.actual = from.actual;
         to.committed = from.committed;
+        to.verbatim = from.verbatim;
         to.source = from.source.as_ref().map(|source| source.to_string().into());
         copy
     }

@@ -1,7 +1,7 @@
 //! Arguments and results that are no records: lists, options, counts.
 
 use crate::error::{Error, Result};
-use crate::model::{Answer, Argument, Claim, Expected, given, json};
+use crate::model::{Answer, Argument, Claim, Expected, given, json, refusal};
 
 /// Several rows; a refusal names the index of the row.
 pub(super) struct Rows<T>(pub(super) Vec<T>);
@@ -34,11 +34,15 @@ impl<P: Members> Argument for PatchOf<P> {
     fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
         let (mut id, mut patch) = (None, P::default());
-        json::members(raw, |key, value| {
+        json::members(raw, name, |key, value| {
             if key == "id" {
-                id = Some(given(value, key)?);
+                let given: String = given(value, key)?;
+                if let Some(reason) = refusal(&given) {
+                    return Err(Error::invalid(key, reason));
+                }
+                id = Some(given);
             } else if !patch.take(key, value)? {
-                return Err(Error::invalid(key, "is no field that an update can change"));
+                return Err(Error::unknown(key, "is no field that an update can change"));
             }
             Ok(())
         })?;
@@ -71,16 +75,16 @@ macro_rules! options {
             const TYPE: &'static str = $ts;
             const OPTIONAL: bool = true;
 
-            fn argument(raw: Option<&str>, _name: &str) -> Result<Self> {
+            fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
                 let mut read: Self = $default;
                 let Some(raw) = raw else { return Ok(read) };
-                json::members(raw, |key, value| {
+                json::members(raw, name, |key, value| {
                     match key {
                         $($key => {
                             let ($options, $value) = (&mut read, value);
                             $set;
                         })*
-                        _ => return Err(Error::invalid(key, "is no option that this operation has")),
+                        _ => return Err(Error::unknown(key, "is no option that this operation has")),
                     }
                     Ok(())
                 })?;

@@ -11,10 +11,12 @@ const HEADER: &str =
 #[must_use]
 pub fn javascript() -> String {
     let mut out = format!("{HEADER}import {{ Namespace }} from './runtime/namespace.js';\n\n");
-    out.push_str("/** Every operation, by its number: its name and whether it reads or writes. */\nexport const OPERATIONS = [\n");
+    out.push_str("/** Every operation, by its number: its name, whether it reads or writes, the bit mask of its raw Json arguments, their names. */\nexport const OPERATIONS = [\n");
     for operation in all() {
         let access = if operation.access == Access::Read { "read" } else { "write" };
-        let _ = writeln!(out, "  ['{}.{}', '{access}'],", operation.namespace, camel(operation.name));
+        let names: Vec<_> = operation.parameters.iter().map(|parameter| format!("'{}'", camel(parameter.name))).collect();
+        let (namespace, name, names) = (operation.namespace, camel(operation.name), names.join(", "));
+        let _ = writeln!(out, "  ['{namespace}.{name}', '{access}', {}, [{names}]],", raw_mask(operation));
     }
     out.push_str("];\n");
     for (namespace, methods) in namespaces() {
@@ -70,6 +72,11 @@ pub fn typescript() -> String {
         out.push_str("}\n");
     }
     out
+}
+
+/// Which arguments are JSON values of the caller's own, as bits.
+fn raw_mask(operation: &Operation) -> u32 {
+    (0..).zip(operation.parameters).filter(|(_, parameter)| parameter.raw).fold(0, |mask, (at, _)| mask | 1 << at)
 }
 
 fn all() -> impl Iterator<Item = &'static Operation> {

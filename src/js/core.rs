@@ -276,6 +276,12 @@ impl Core {
         promise(async move { blob(&Store::rescue(&name).await?) })
     }
 
+    /// Has this function told of every panic, by its message. Where nobody waits for a call, a panic is seen by no one else.
+    #[wasm_bindgen(js_name = onPanic)]
+    pub fn on_panic(tell: Function) {
+        super::panic::tell(tell);
+    }
+
     /// The version of SQLite.
     #[wasm_bindgen(js_name = sqliteVersion)]
     #[must_use]

@@ -18,7 +18,7 @@ pub(super) fn text(error: &Error) -> String {
     out.push_str(",\"retryable\":");
     out.push_str(if error.is_retryable() { "true" } else { "false" });
     out.push_str(",\"message\":");
-    let field = detail.field.as_deref().map(camel);
+    let field = detail.field.as_deref().map(|name| if detail.verbatim { name.to_owned() } else { camel(name) });
     match (&field, detail.field.as_deref().and_then(|name| detail.message.strip_prefix(name))) {
         // A refusal begins with the name of its field, which is another one in JavaScript.
         (Some(field), Some(rest)) => write_text(&format!("{field}{rest}"), &mut out),
@@ -45,8 +45,7 @@ pub(super) fn text(error: &Error) -> String {
     if let Some(source) = error.source() {
         // The cause of a failed DOM operation is its name and its message.
         let cause = source.to_string();
-        let (name, message) =
-            cause.split_once(": ").filter(|(name, _)| !name.contains(' ')).unwrap_or(("Error", &cause));
+        let (name, message) = name_and_message(&cause);
         out.push_str(",\"cause\":{\"name\":");
         write_text(name, &mut out);
         out.push_str(",\"message\":");
@@ -55,4 +54,14 @@ pub(super) fn text(error: &Error) -> String {
     }
     out.push('}');
     out
+}
+
+/// A cause such as `QuotaExceededError: no space`, or a name alone, as the two parts of a JavaScript error.
+fn name_and_message(cause: &str) -> (&str, &str) {
+    let is_name = |name: &str| !name.contains(' ');
+    match cause.split_once(": ") {
+        Some((name, message)) if is_name(name) => (name, message),
+        None if is_name(cause) && cause.ends_with("Error") => (cause, ""),
+        _ => ("Error", cause),
+    }
 }

@@ -3,5 +3,6 @@
 mod core;
 mod error;
 mod options;
+mod panic;
 
 pub use self::core::Core;

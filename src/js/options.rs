@@ -25,14 +25,14 @@ impl OpenOptions {
             sync_interval_ms: 250,
             limits: Limits::default(),
         };
-        json::members(text, |key, value| {
+        json::members(text, "options", |key, value| {
             match key {
                 "name" => name = Some(given::<String>(value, key)?),
                 "storage" => memory = Some(storage(value)?),
                 "durability" => options.durability = durability(value)?,
                 "syncInterval" => options.sync_interval_ms = interval(value)?,
                 "limits" => options.limits = limits(value)?,
-                _ => return Err(Error::invalid(key, "is no option that open has")),
+                _ => return Err(Error::unknown(key, "is no option that open has")),
             }
             Ok(())
         })?;
@@ -72,9 +72,9 @@ fn interval(raw: &str) -> Result<u32> {
 
 fn limits(raw: &str) -> Result<Limits> {
     let mut limits = Limits::default();
-    json::members(raw, |key, value| {
+    json::members(raw, "limits", |key, value| {
         if key != "maxJsonBytes" {
-            return Err(Error::invalid(key, "is no limit"));
+            return Err(Error::unknown(key, "is no limit"));
         }
         let bytes = i64::argument(Some(value), "max_json_bytes")?;
         limits.max_json_bytes = usize::try_from(bytes)

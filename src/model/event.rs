@@ -127,7 +127,7 @@ impl Argument for NewEvent {
         let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
         let mut event = NewEvent::new("", Json::default());
         let (mut has_type, mut has_data) = (false, false);
-        members(raw, |key, value| {
+        members(raw, name, |key, value| {
             match key {
                 "id" => event.id = Some(given(value, key)?),
                 "data" => {
@@ -144,7 +144,7 @@ impl Argument for NewEvent {
                 _ if is_camel_of(key, "task_id") => event.task_id = Some(given(value, key)?),
                 _ if is_camel_of(key, "correlation_id") => event.correlation_id = Some(given(value, key)?),
                 _ if is_camel_of(key, "causation_id") => event.causation_id = Some(given(value, key)?),
-                _ => return Err(Error::invalid(key, "is no field that NewEvent has")),
+                _ => return Err(Error::unknown(key, "is no field that NewEvent has")),
             }
             Ok(())
         })?;
@@ -179,11 +179,11 @@ impl Argument for Stream {
     fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
         let (mut aggregate_type, mut aggregate_id) = (None, None);
-        members(raw, |key, value| {
+        members(raw, name, |key, value| {
             match key {
                 "aggregateType" => aggregate_type = Some(given(value, key)?),
                 "aggregateId" => aggregate_id = Some(given(value, key)?),
-                _ => return Err(Error::invalid(key, "is no field that Stream has")),
+                _ => return Err(Error::unknown(key, "is no field that Stream has")),
             }
             Ok(())
         })?;

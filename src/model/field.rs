@@ -201,6 +201,7 @@ impl Scalar for Json {
         }
     }
     fn from_json(raw: &str) -> Result<Self, String> {
+        json::check_depth(raw)?;
         Ok(Json::checked(raw))
     }
     fn refusal(&self) -> Option<String> {

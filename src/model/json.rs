@@ -13,6 +13,9 @@ pub const MAX_DEPTH: usize = 128;
 /// The largest integer, and its negative the smallest: 2^53 − 1, what a double counts without gaps.
 pub const MAX_INTEGER: i64 = 9_007_199_254_740_991;
 
+/// How many levels of arrays and objects there are around a value in the arguments of a call.
+const AROUND: usize = 8;
+
 /// A JSON value, kept as text.
 ///
 /// Text given to [`Json::parse`] is checked at once; what comes from a `serde_json::Value` is checked when it is
@@ -69,7 +72,7 @@ impl Json {
             Some(b'{') => {
                 let mut object = serde_json::Map::new();
                 // A text that was checked is an object to its end; the closure refuses nothing.
-                let _ = members(&self.text, |key, value| {
+                let _ = members(&self.text, "json", |key, value| {
                     object.insert(key.to_owned(), tree(value));
                     Ok(())
                 });
@@ -111,13 +114,19 @@ pub(crate) fn whole(text: &str) -> Result<&str, String> {
 pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    deepest: usize,
     /// The keys of the objects around the place where it is, innermost last.
     keys: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Reader { text, at: 0, keys: Vec::new() }
+        Reader { text, at: 0, deepest: MAX_DEPTH, keys: Vec::new() }
+    }
+
+    /// For arguments: a value in them may be nested as deep as any, so what is around it may be a little deeper.
+    fn around(text: &'a str) -> Self {
+        Reader { deepest: MAX_DEPTH + AROUND, ..Reader::new(text) }
     }
 
     /// The raw text of the next value, checked.
@@ -203,8 +212,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn check_depth(&self, depth: usize) -> Result<(), String> {
+        if depth > self.deepest { Err(too_deep()) } else { Ok(()) }
+    }
+
     fn skip_array(&mut self, depth: usize) -> Result<(), String> {
-        deep_enough(depth)?;
+        self.check_depth(depth)?;
         self.at += 1;
         if self.eat(b']') {
             return Ok(());
@@ -219,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_object(&mut self, depth: usize) -> Result<(), String> {
-        deep_enough(depth)?;
+        self.check_depth(depth)?;
         self.at += 1;
         if self.eat(b'}') {
             return Ok(());
@@ -327,8 +340,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn deep_enough(depth: usize) -> Result<(), String> {
-    if depth > MAX_DEPTH { Err(format!("nested deeper than {MAX_DEPTH}")) } else { Ok(()) }
+fn too_deep() -> String {
+    format!("nested deeper than {MAX_DEPTH}")
+}
+
+/// A value that the reader has walked over as a part of something larger: whether it is nested too deep by itself.
+pub(crate) fn check_depth(raw: &str) -> Result<(), String> {
+    // Few brackets cannot be nested deep; that is all there is to do for almost every value.
+    let brackets = raw.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    if brackets > MAX_DEPTH { whole(raw).map(|_| ()) } else { Ok(()) }
 }
 
 fn lone_surrogate() -> String {
@@ -371,9 +391,15 @@ pub(crate) fn type_name(raw: &str) -> &'static str {
 }
 
 /// Calls `each` with key and raw value of every member of the object `raw`.
-pub(crate) fn members<'a>(raw: &'a str, mut each: impl FnMut(&str, &'a str) -> Result<(), Error>) -> Result<(), Error> {
-    let refused = |reason| Error::invalid("arguments", reason);
-    let mut reader = Reader::new(raw);
+///
+/// What is no object is refused by `name`.
+pub(crate) fn members<'a>(
+    raw: &'a str,
+    name: &str,
+    mut each: impl FnMut(&str, &'a str) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let refused = |reason| Error::invalid(name, reason);
+    let mut reader = Reader::around(raw);
     if !reader.eat(b'{') {
         return Err(refused(format!("expected an object, got {}", type_name(raw))));
     }
@@ -396,7 +422,7 @@ pub(crate) fn members<'a>(raw: &'a str, mut each: impl FnMut(&str, &'a str) -> R
 /// The elements of the array `raw`.
 pub(crate) fn elements(raw: &str) -> Result<Vec<&str>, String> {
     let mut found = Vec::new();
-    Reader::new(raw).array(|element| {
+    Reader::around(raw).array(|element| {
         found.push(element);
         Ok(())
     })?;

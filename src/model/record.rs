@@ -336,14 +336,14 @@ macro_rules! mutable_record {
                 $(let mut $optional: Option<$otype> = None;)*
                 $(let mut $defaulted: Option<$dtype> = None;)*
                 $(let mut $only: Option<$ntype> = None;)*
-                $crate::model::json::members(raw, |key, value| {
+                $crate::model::json::members(raw, name, |key, value| {
                     match key {
                         "id" => id = Some(given(value, "id")?),
                         $(_ if is_camel_of(key, stringify!($required)) => $required = Some(given(value, key)?),)*
                         $(_ if is_camel_of(key, stringify!($optional)) => $optional = Some(given(value, key)?),)*
                         $(_ if is_camel_of(key, stringify!($defaulted)) => $defaulted = Some(given(value, key)?),)*
                         $(_ if is_camel_of(key, stringify!($only)) => $only = Some(given(value, key)?),)*
-                        _ => return Err($crate::Error::invalid(key, concat!("is no field that ", stringify!($new), " has"))),
+                        _ => return Err($crate::Error::unknown(key, concat!("is no field that ", stringify!($new), " has"))),
                     }
                     Ok(())
                 })?;
@@ -427,11 +427,11 @@ macro_rules! mutable_record {
             fn argument(raw: Option<&str>, name: &str) -> $crate::Result<Self> {
                 let raw = raw.ok_or_else(|| $crate::Error::invalid(name, "is required"))?;
                 let mut patch = Self::default();
-                $crate::model::json::members(raw, |key, value| {
+                $crate::model::json::members(raw, name, |key, value| {
                     if patch.take(key, value)? {
                         Ok(())
                     } else {
-                        Err($crate::Error::invalid(key, concat!("is no field that an update of ", stringify!($name), " can change")))
+                        Err($crate::Error::unknown(key, concat!("is no field that an update of ", stringify!($name), " can change")))
                     }
                 })?;
                 Ok(patch)

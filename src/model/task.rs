@@ -229,14 +229,14 @@ impl Scalar for Backoff {
     }
     fn from_json(raw: &str) -> Result<Self, String> {
         let (mut kind, mut base, mut max, mut jitter) = (None, None, None, None);
-        members(raw, |key, value| {
+        members(raw, "backoff", |key, value| {
             let refused = |reason| crate::Error::invalid(key, reason);
             match key {
                 "kind" => kind = Some(BackoffKind::from_json(value).map_err(refused)?),
                 "baseMs" => base = Some(integer_from_json(value).map_err(refused)?),
                 "maxMs" => max = Some(integer_from_json(value).map_err(refused)?),
                 "jitter" => jitter = Some(value.parse::<f64>().map_err(|_| refused("expected a number".to_owned()))?),
-                _ => return Err(crate::Error::invalid(key, "is no field that Backoff has")),
+                _ => return Err(crate::Error::unknown(key, "is no field that Backoff has")),
             }
             Ok(())
         })
@@ -299,7 +299,7 @@ impl Scalar for Vec<TaskError> {
 
 fn error_from_json(raw: &str) -> Result<TaskError, String> {
     let mut error = TaskError { attempt: 0, at: Millis(0), message: String::new() };
-    members(raw, |key, value| {
+    members(raw, "errors", |key, value| {
         let refused = |reason| crate::Error::invalid(key, reason);
         match key {
             "attempt" => error.attempt = u32::from_json(value).map_err(refused)?,

@@ -283,10 +283,10 @@ impl Argument for ReadStream {
     const TYPE: &'static str = "{ from?: number; direction?: 'forward' | 'backward'; limit?: number }";
     const OPTIONAL: bool = true;
 
-    fn argument(raw: Option<&str>, _name: &str) -> Result<Self> {
+    fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let mut options = ReadStream::default();
         let Some(raw) = raw else { return Ok(options) };
-        json::members(raw, |key, value| {
+        json::members(raw, name, |key, value| {
             match key {
                 "from" => options.from = Some(given(value, key)?),
                 "limit" => options.limit = limit(value, key)?,
@@ -297,7 +297,7 @@ impl Argument for ReadStream {
                         _ => return Err(Error::invalid(key, "expected 'forward' or 'backward'")),
                     }
                 }
-                _ => return Err(Error::invalid(key, "is no option of events.read")),
+                _ => return Err(Error::unknown(key, "is no option of events.read")),
             }
             Ok(())
         })?;
@@ -310,10 +310,10 @@ impl Argument for EventFilter {
          agentId?: string; taskId?: string; correlationId?: string; since?: Time }";
     const OPTIONAL: bool = true;
 
-    fn argument(raw: Option<&str>, _name: &str) -> Result<Self> {
+    fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let mut filter = EventFilter::default();
         let Some(raw) = raw else { return Ok(filter) };
-        json::members(raw, |key, value| {
+        json::members(raw, name, |key, value| {
             match key {
                 "after" => filter.after = given(value, key)?,
                 "limit" => filter.limit = limit(value, key)?,
@@ -323,7 +323,7 @@ impl Argument for EventFilter {
                 _ if is_camel_of(key, "agent_id") => filter.agent_id = Some(given(value, key)?),
                 _ if is_camel_of(key, "task_id") => filter.task_id = Some(given(value, key)?),
                 _ if is_camel_of(key, "correlation_id") => filter.correlation_id = Some(given(value, key)?),
-                _ => return Err(Error::invalid(key, "is no filter of events")),
+                _ => return Err(Error::unknown(key, "is no filter of events")),
             }
             Ok(())
         })?;

@@ -141,19 +141,19 @@ impl<R: Record> Argument for Query<R> {
     const TYPE: &'static str = R::QUERY;
     const OPTIONAL: bool = true;
 
-    fn argument(raw: Option<&str>, _name: &str) -> Result<Self> {
+    fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let mut query = Query::default();
         let Some(raw) = raw else { return Ok(query) };
         let field_of = |key: &str| {
             R::FIELDS
                 .iter()
                 .find(|field| crate::model::is_camel_of(key, field.name))
-                .ok_or_else(|| Error::invalid(key, format!("is no field that {} has", R::NAME)))
+                .ok_or_else(|| Error::unknown(key, format!("is no field that {} has", R::NAME)))
         };
-        json::members(raw, |key, value| {
+        json::members(raw, name, |key, value| {
             let refused = |reason: String| Error::invalid(key, reason);
             match key {
-                "where" => json::members(value, |key, value| {
+                "where" => json::members(value, key, |key, value| {
                     let field = field_of(key)?;
                     query.filters.push((field, value_from_json(field, value)?));
                     Ok(())
@@ -175,7 +175,7 @@ impl<R: Record> Argument for Query<R> {
                 "limit" => query.limit = Some(count(value).map_err(refused)?),
                 "offset" => query.offset = count(value).map_err(refused)?,
                 "after" => query.after = Some(json::text(value).map_err(refused)?.into_owned()),
-                _ => return Err(Error::invalid(key, "is nothing that a query has")),
+                _ => return Err(Error::unknown(key, "is nothing that a query has")),
             }
             Ok(())
         })?;

@@ -22,10 +22,10 @@ mod list;
 mod place;
 mod subject;
 
-#[cfg(not(target_family = "wasm"))]
-pub use block_on::block_on;
 #[cfg(target_family = "wasm")]
 pub use crate::backend::web::check_vfs;
+#[cfg(not(target_family = "wasm"))]
+pub use block_on::block_on;
 pub use clock::{START, TestClock};
 pub use place::{Opening, Place, Url};
 pub use subject::{Subject, run};

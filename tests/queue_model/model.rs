@@ -85,7 +85,6 @@ impl Model {
         };
         let dependencies: Vec<String> = dependencies.iter().map(|number| self.named(*number)).collect();
         let id = id_of(self.added);
-        self.added += 1;
         let holds_key = |task: &Modelled| key.is_some() && task.key == *key && !task.seen.is_final();
         if let Some((holder, _)) = self.tasks.iter().find(|(_, task)| holds_key(task)) {
             return if *existing { Ok(vec![holder.clone()]) } else { Err(ErrorCode::Conflict) };
@@ -105,6 +104,7 @@ impl Model {
             waits_for_held: false,
         };
         self.tasks.insert(id.clone(), Modelled { seen, key: *key });
+        self.added += 1;
         self.cancel_if_lost(&id);
         Ok(vec![id])
     }
@@ -118,7 +118,8 @@ impl Model {
 
     /// Whether one task waits, near or far, for another, or is it.
     fn reaches(&self, from: &str, to: &str) -> bool {
-        let further = || self.tasks.get(from).is_some_and(|task| task.seen.dependencies.iter().any(|on| self.reaches(on, to)));
+        let further =
+            || self.tasks.get(from).is_some_and(|task| task.seen.dependencies.iter().any(|on| self.reaches(on, to)));
         from == to || further()
     }
 

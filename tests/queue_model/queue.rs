@@ -89,8 +89,9 @@ impl Queue {
                     .backoff(Backoff::fixed(BACKOFF_MS))
                     .max_retries(*retries);
                 new.unique_key = key.map(|key| key.to_string());
-                self.added += 1;
-                self.store.write_blocking(|tx| Ok(vec![tx.tasks().add(new.clone())?]))
+                let id = new.id.clone();
+                let added = self.store.write_blocking(|tx| Ok(vec![tx.tasks().add(new.clone())?]));
+                added.inspect(|tasks| self.added += usize::from(Some(&tasks[0].id) == id.as_ref()))
             }
             Operation::Claim { agent, limit, lease_ms } => {
                 let agent = AgentId::new(agent_name(*agent)).unwrap();
@@ -163,7 +164,8 @@ impl Queue {
     }
 
     fn seen(&self, task: &Task) -> Seen {
-        let claim = |token: &String| self.tokens.iter().position(|given| given == token).expect("a token that was given");
+        let claim =
+            |token: &String| self.tokens.iter().position(|given| given == token).expect("a token that was given");
         Seen {
             status: task.status.as_str(),
             priority: task.priority.get(),
@@ -214,7 +216,9 @@ impl Queue {
 pub fn mark_waiting(state: &mut State) {
     loop {
         let waits = |task: &Seen| {
-            task.dependencies.iter().any(|on| state.get(on).is_some_and(|on| on.waits_for_held || (on.hold && !on.is_final())))
+            task.dependencies
+                .iter()
+                .any(|on| state.get(on).is_some_and(|on| on.waits_for_held || (on.hold && !on.is_final())))
         };
         let new: Vec<String> =
             state.iter().filter(|(_, task)| !task.waits_for_held && waits(task)).map(|(id, _)| id.clone()).collect();

@@ -623,6 +623,8 @@ impl Flusher {
                     state.waiters.extend(waiters);
                     // What is under way still says by itself how it ends.
                     state.retrying = state.flights.is_empty();
+                    // Some of what failed may have been asked for like this.
+                    state.strict = true;
                     drop(state);
                     flusher.start(false);
                 }
@@ -654,7 +656,10 @@ impl Flusher {
                 Ok(())
             }
             Ok(None) => Err(lost.error("the store was deleted")),
-            Err(error) => Err(lost.error("the connection to IndexedDB is lost").caused_by(error)),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                Err(lost.error("the connection to IndexedDB is lost").caused_by(cause))
+            }
         }
     }
 

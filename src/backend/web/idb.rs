@@ -58,12 +58,8 @@ pub(super) fn exception_name(value: &JsValue) -> String {
 pub(super) fn failure(code: ErrorCode, what: &str, value: &JsValue) -> Error {
     let name = exception_name(value);
     let message = Reflect::get(value, &"message".into()).ok().and_then(|text| text.as_string()).unwrap_or_default();
-    let cause = match (name.is_empty(), message.is_empty()) {
-        (true, _) => "no reason was given".to_owned(),
-        (false, true) => name,
-        (false, false) => format!("{name}: {message}"),
-    };
-    code.error(format!("{what}: {cause}")).caused_by(cause)
+    let cause = if name.is_empty() { "no reason was given".to_owned() } else { format!("{name}: {message}") };
+    code.error(format!("{what}: {}", cause.trim_end_matches(": "))).caused_by(cause)
 }
 
 /// The `indexedDB` of this window or worker.

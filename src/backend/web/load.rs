@@ -243,7 +243,7 @@ impl Replay {
             let batch: Array = idb::answer(&request).await.map_err(|error| unreadable(&error))?.unchecked_into();
             for value in batch.iter() {
                 let segment = self.generations.len() as u32;
-                match self.base(segment, &value) {
+                match self.base(segment, &value, damage) {
                     Ok(generation) => self.generations.push(generation),
                     Err(_) if damage == Damage::Skip => self.generations.push(0),
                     Err(error) => return Err(error),
@@ -259,7 +259,7 @@ impl Replay {
         Ok(())
     }
 
-    fn base(&mut self, segment: u32, value: &JsValue) -> Result<u64> {
+    fn base(&mut self, segment: u32, value: &JsValue, damage: Damage) -> Result<u64> {
         let wrong = |what: &str| corrupt(format!("base record {segment}: {what}"));
         let bytes: &Uint8Array = value.dyn_ref().ok_or_else(|| wrong("it holds no bytes"))?;
         let length = (bytes.length() as usize).checked_sub(HEADER).ok_or_else(|| wrong("it is too short"))?;
@@ -268,17 +268,22 @@ impl Replay {
         }
         let mut head = [0; HEADER];
         bytes.subarray(0, HEADER as u32).copy_to(&mut head);
-        let (header, checksum) = Header::read(&head).map_err(wrong)?;
-        if header.kind != Kind::Base || header.entries != segment {
-            return Err(wrong("it is not this segment's"));
-        }
         let memory = self.pages.load_segment(segment, length).map_err(out_of_memory)?;
         bytes.subarray(HEADER as u32, bytes.length()).copy_to(memory);
-        if record::checksum(&head, memory) != checksum {
-            memory.fill(0);
-            return Err(wrong("its checksum does not fit"));
+        let read = match Header::read(&head) {
+            Ok((_, checksum)) if record::checksum(&head, memory) != checksum => Err("its checksum does not fit"),
+            Ok((header, _)) if header.kind != Kind::Base || header.entries != segment => {
+                memory.fill(0);
+                return Err(wrong("it is not this segment's"));
+            }
+            Ok((header, _)) => Ok(header.generation),
+            Err(what) => Err(what),
+        };
+        match read {
+            // To be rescued, a segment with a wrong bit is better than none; all of the log goes on top of it.
+            Err(_) if damage == Damage::Skip => Ok(0),
+            read => read.map_err(wrong),
         }
-        Ok(header.generation)
     }
 
     /// Replays the log from its tail on.

@@ -305,7 +305,8 @@ impl Store {
     /// Waits for the open transaction, flushes and closes. Closing twice is no error; every later call is `CLOSED`.
     ///
     /// # Errors
-    /// As [`flush`](Self::flush); the store is closed all the same.
+    /// As [`flush`](Self::flush): the store stays open then, so that nothing is lost. Only a store that another writer has
+    /// taken over is closed all the same.
     pub async fn close(&self) -> Result<()> {
         self.inner.backend.close().await
     }
@@ -333,7 +334,7 @@ impl Store {
     /// # Errors
     /// `CLOSED`.
     pub async fn check_integrity(&self) -> Result<Vec<String>> {
-        self.read(|tx| tx.integrity()).await
+        self.read(|tx| service::integrity(&tx.cx)).await
     }
 
     /// Whether the store works, and how the keeping of writes goes.

@@ -14,7 +14,8 @@ pub fn javascript() -> String {
     out.push_str("/** Every operation, by its number: its name, whether it reads or writes, the bit mask of its raw Json arguments, their names. */\nexport const OPERATIONS = [\n");
     for operation in all() {
         let access = if operation.access == Access::Read { "read" } else { "write" };
-        let names: Vec<_> = operation.parameters.iter().map(|parameter| format!("'{}'", camel(parameter.name))).collect();
+        let names: Vec<_> =
+            operation.parameters.iter().map(|parameter| format!("'{}'", camel(parameter.name))).collect();
         let (namespace, name, names) = (operation.namespace, camel(operation.name), names.join(", "));
         let _ = writeln!(out, "  ['{namespace}.{name}', '{access}', {}, [{names}]],", raw_mask(operation));
     }

@@ -147,7 +147,8 @@ impl<T: Scalar> Scalar for Option<T> {
         if value == Value::Null { Ok(None) } else { T::from_value(value).map(Some) }
     }
     fn from_json(raw: &str) -> Result<Self, String> {
-        if raw == "null" { Ok(None) } else { T::from_json(raw).map(Some) }
+        // A caller's own JSON may be null, which is a value and not its absence.
+        if raw == "null" && !T::RAW { Ok(None) } else { T::from_json(raw).map(Some) }
     }
     fn refusal(&self) -> Option<String> {
         self.as_ref().and_then(Scalar::refusal)

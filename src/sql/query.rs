@@ -114,7 +114,7 @@ fn check_kind(field: &Field, value: &Value<'_>) -> Result<()> {
 /// A filter's value from a caller's raw JSON.
 fn value_from_json(field: &Field, raw: &str) -> Result<Value<'static>> {
     let refused = |reason: String| Error::invalid(field.name, reason);
-    if raw == "null" && field.kind != Kind::Json("null") {
+    if raw == "null" && (field.optional || field.kind != Kind::Json("null")) {
         return match field.optional {
             true => Ok(Value::Null),
             false => Err(refused("is never absent".to_owned())),

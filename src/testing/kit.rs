@@ -51,6 +51,7 @@ pub(super) fn ids<R: Record>(records: &[R]) -> Vec<&str> {
 }
 
 /// `Ok`, with the error type that a closure's `?` needs.
+#[allow(clippy::unnecessary_wraps)] // that is what it is for
 pub(super) fn done<T>(value: T) -> Result<T> {
     Ok(value)
 }

@@ -9,7 +9,6 @@ macro_rules! __contract_cases {
                 a_missing_id_becomes_a_uuid_of_version_7,
                 fresh_ids_increase_also_within_a_millisecond,
                 a_given_id_is_kept,
-                an_id_that_is_empty_too_long_or_holds_nul_is_refused,
                 what_was_added_reads_back_equal,
                 what_is_not_given_gets_its_default,
                 adding_an_existing_id_is_a_conflict_and_changes_nothing,
@@ -50,8 +49,6 @@ macro_rules! __contract_cases {
             tasks {
                 what_was_added_reads_back_equal,
                 what_is_not_given_gets_its_default,
-                the_named_priorities_are_2_5_7_and_9,
-                a_priority_over_9_is_refused,
                 a_task_has_the_operations_of_every_record,
                 adding_an_existing_id_is_a_conflict,
                 a_parent_takes_its_subtasks_with_it,
@@ -82,8 +79,6 @@ macro_rules! __contract_cases {
                 filters_leave_what_is_equal,
                 filters_fit_every_kind_of_field,
                 counting_ignores_the_page,
-                an_unknown_field_is_refused_by_name,
-                a_filter_of_another_type_is_refused_by_name,
                 pages_after_an_id_visit_every_row_once_under_any_order,
                 pages_after_an_id_keep_to_the_filter,
                 a_page_after_an_unknown_id_is_refused,
@@ -98,8 +93,6 @@ macro_rules! __contract_cases {
                 a_value_comes_back_as_the_text_that_went_in,
                 an_integer_beyond_2_to_the_53_is_refused,
                 nesting_over_128_is_refused,
-                a_key_twice_and_a_lone_surrogate_are_refused,
-                what_is_no_json_is_refused,
                 a_value_over_the_limit_is_refused_by_name,
                 a_value_of_megabytes_is_kept,
             }
@@ -273,7 +266,6 @@ macro_rules! __contract_cases {
                 a_refused_append_leaves_no_gap,
                 appending_nothing_appends_nothing,
                 a_stream_name_that_is_no_id_is_refused,
-                an_event_id_that_is_no_id_is_refused,
             }
             events {
                 a_stream_is_read_forwards_from_its_first,

@@ -25,7 +25,7 @@ pub trait Place {
 
 /// A place that a URL names, such as `sqlite:PATH`.
 pub struct Url {
-    url: String,
+    text: String,
     keeps: bool,
     reopens: bool,
     guards: Vec<Box<dyn Any>>,
@@ -41,7 +41,7 @@ impl Url {
     /// A URL of a store that is kept, where none is yet.
     #[must_use]
     pub fn kept(url: impl Into<String>) -> Self {
-        Url { url: url.into(), keeps: true, reopens: false, guards: Vec::new() }
+        Url { text: url.into(), keeps: true, reopens: false, guards: Vec::new() }
     }
 
     /// Closed and opened again between every write and the read that follows.
@@ -61,7 +61,7 @@ impl Url {
 
 impl Place for Url {
     fn open(&self, options: Options) -> Opening<'_> {
-        Box::pin(options.open(&self.url))
+        Box::pin(options.open(&self.text))
     }
 
     fn keeps(&self) -> bool {

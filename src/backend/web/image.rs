@@ -12,14 +12,18 @@ use std::rc::Rc;
 const FORMAT_BYTES: std::ops::Range<usize> = 18..20;
 
 /// The committed state as a SQLite file.
-pub(super) fn bytes(pages: &Pages) -> Vec<u8> {
-    let mut file = Vec::with_capacity(pages.size());
+///
+/// # Errors
+/// `QUOTA` when there is not as much memory in one piece.
+pub(super) fn bytes(pages: &Pages) -> Result<Vec<u8>> {
+    let mut file = Vec::new();
+    file.try_reserve_exact(pages.size()).map_err(|_| ErrorCode::Quota.error("no memory left for the file"))?;
     let mut segment = 0;
     while let Some(bytes) = pages.committed_segment(segment) {
         file.extend_from_slice(&bytes);
         segment += 1;
     }
-    file
+    Ok(file)
 }
 
 /// Takes a file apart from the store: verified, in journal mode, at our page size, migrated.
@@ -54,6 +58,10 @@ fn normalise(name: &str) -> Result<u32> {
     let found = (&staged as &dyn Connection).texts("PRAGMA integrity_check", &[])?;
     if found != ["ok"] {
         return Err(ErrorCode::Corrupt.error(found.join("; ")));
+    }
+    let broken = (&staged as &dyn Connection).texts("SELECT \"table\" FROM pragma_foreign_key_check", &[])?;
+    if let Some(table) = broken.first() {
+        return Err(ErrorCode::Corrupt.error(format!("in {table} a foreign key leads nowhere")));
     }
     if schema_version(&staged)? == 0 {
         return Err(Error::invalid("file", "is a SQLite database, but not one of swarmstore's"));

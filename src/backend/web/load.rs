@@ -98,7 +98,7 @@ struct Last {
 
 impl Last {
     /// A record that was issued behind a step of folding does not know the tail that this step achieved.
-    fn after(mut self, older: Last) -> Self {
+    fn after(mut self, older: &Last) -> Self {
         if older.header.tail > self.header.tail {
             self.header.tail = older.header.tail;
             self.header.bases = older.header.bases;
@@ -122,7 +122,7 @@ async fn fence(database: &Database) -> Result<Last> {
             let cursor = request.result().unwrap_or_default();
             let newer = found.borrow_mut().take().and_then(Result::ok);
             let last = match (last_record(&cursor), newer) {
-                (Ok(record), Some(newer)) => Ok(newer.after(record)),
+                (Ok(record), Some(newer)) => Ok(newer.after(&record)),
                 (Err(_), Some(newer)) if cursor.is_null() => Ok(Last { behind: false, ..newer }),
                 (record, _) => record,
             };
@@ -188,6 +188,12 @@ fn verified(value: &JsValue, place: Place) -> Result<(Header, Vec<u8>)> {
     Ok((header, bytes))
 }
 
+/// How much of a database of so many pages a segment holds.
+fn base_length(pages: u32, segment: u32) -> usize {
+    let before = segment as usize * SEGMENT;
+    (pages as usize * PAGE).saturating_sub(before).min(SEGMENT)
+}
+
 /// What to do with a record that cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Damage {
@@ -234,6 +240,10 @@ impl Replay {
 
     /// Reads the base records, each straight into its segment's memory.
     async fn bases(&mut self, database: &Database, damage: Damage) -> Result<()> {
+        if damage == Damage::Skip {
+            // One that is missing must not move the others.
+            return self.remaining_bases(database).await;
+        }
         loop {
             let from = self.generations.len() as u32;
             let range = IdbKeyRange::bound(&from.into(), &(from + BASE_BATCH - 1).into())
@@ -245,7 +255,6 @@ impl Replay {
                 let segment = self.generations.len() as u32;
                 match self.base(segment, &value, damage) {
                     Ok(generation) => self.generations.push(generation),
-                    Err(_) if damage == Damage::Skip => self.generations.push(0),
                     Err(error) => return Err(error),
                 }
             }
@@ -253,8 +262,27 @@ impl Replay {
                 break;
             }
         }
-        if damage == Damage::Refuse && (self.generations.len() as u32) < self.expected_bases {
+        if (self.generations.len() as u32) < self.expected_bases {
             return Err(corrupt("a base record is missing"));
+        }
+        Ok(())
+    }
+
+    /// Reads whatever base records there are, each into the segment that its key names.
+    async fn remaining_bases(&mut self, database: &Database) -> Result<()> {
+        let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
+        let request = store.get_all_keys().map_err(|error| unreadable(&error))?;
+        let keys: Array = idb::answer(&request).await.map_err(|error| unreadable(&error))?.unchecked_into();
+        for key in keys.iter() {
+            let Some(segment) = key.as_f64().filter(|number| *number >= 0.0) else { continue };
+            #[allow(clippy::cast_sign_loss)] // just checked
+            let segment = segment as u32;
+            let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
+            let request = store.get(&key).map_err(|error| unreadable(&error))?;
+            let value = idb::answer(&request).await.map_err(|error| unreadable(&error))?;
+            self.generations.resize(segment as usize, 0);
+            let generation = self.base(segment, &value, Damage::Skip).unwrap_or(0);
+            self.generations.push(generation);
         }
         Ok(())
     }
@@ -276,6 +304,7 @@ impl Replay {
                 memory.fill(0);
                 return Err(wrong("it is not this segment's"));
             }
+            Ok((header, _)) if length != base_length(header.pages, segment) => Err("it is shorter than it should be"),
             Ok((header, _)) => Ok(header.generation),
             Err(what) => Err(what),
         };
@@ -345,8 +374,9 @@ impl Replay {
             return Ok(false);
         }
         if place.epoch > self.next.epoch {
-            if place.number != 0 {
-                return Err(corrupt(format!("record {}/0 is missing", place.epoch)));
+            let next = self.next.epoch + 1;
+            if (place.epoch, place.number) != (next, 0) {
+                return Err(corrupt(format!("record {next}/0 is missing")));
             }
             self.end(self.next.epoch);
         } else if place.number > self.next.number {

@@ -95,7 +95,7 @@ async fn open_kept(name: String, request: OpenRequest, life: &Life) -> Result<Ar
         }
     };
     let pages = Rc::new(RefCell::new(std::mem::take(&mut loaded.pages)));
-    let engine = Engine::open(pages.clone(), &*request.clock)?;
+    let engine = Engine::open(pages.clone(), &*request.clock).inspect_err(|_| database.close())?;
     let settings = Settings {
         name,
         durability: request.durability,
@@ -132,7 +132,7 @@ pub(crate) async fn destroy(url: &str) -> Result<()> {
 pub(crate) async fn rescue(url: &str) -> Result<Vec<u8>> {
     let name = store_name(url)?;
     match load::salvage(&name).await? {
-        Some(pages) => Ok(image::bytes(&pages)),
+        Some(pages) => image::bytes(&pages),
         None => Err(ErrorCode::NotFound.error(format!("there is no store {name:?}"))),
     }
 }
@@ -202,9 +202,33 @@ fn connection(file: &str) -> Result<SqliteConnection> {
     Ok(connection)
 }
 
+/// Counts a waiting writer off, also when it gives up waiting.
+struct OnDrop<'a>(&'a Cell<usize>);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 struct Kept {
     flusher: Rc<Flusher>,
     life: Life,
+}
+
+impl Kept {
+    /// Lets go of IndexedDB and of the lock.
+    fn end(&self) {
+        self.flusher.close();
+        self.life.end();
+    }
+}
+
+impl Drop for Kept {
+    /// A store that nobody closed keeps nobody else out.
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 struct Web {
@@ -216,6 +240,9 @@ struct Shared {
     engine: RefCell<Option<Rc<Engine>>>,
     /// Whoever holds this writes.
     turn: Arc<Mutex<()>>,
+    /// How many writers wait for their turn; nobody overtakes them.
+    waiting: Cell<usize>,
+    closed: Cell<bool>,
     kept: Option<Kept>,
     clock: Arc<dyn Clock>,
 }
@@ -223,13 +250,23 @@ struct Shared {
 impl Web {
     fn new(engine: Engine, clock: Arc<dyn Clock>, kept: Option<Kept>) -> Self {
         let engine = RefCell::new(Some(Rc::new(engine)));
-        Web { shared: Rc::new(Shared { engine, turn: Arc::default(), kept, clock }) }
+        let (waiting, closed) = (Cell::new(0), Cell::new(false));
+        Web { shared: Rc::new(Shared { engine, turn: Arc::default(), waiting, closed, kept, clock }) }
     }
 }
 
 impl Shared {
     fn engine(&self) -> Result<Rc<Engine>> {
         self.engine.borrow().clone().ok_or_else(closed)
+    }
+
+    /// Waits for the turn to write: first come, first served.
+    async fn turn(&self) -> MutexGuardArc<()> {
+        self.waiting.set(self.waiting.get() + 1);
+        let left = OnDrop(&self.waiting);
+        let turn = self.turn.lock_arc().await;
+        drop(left);
+        turn
     }
 
     /// Runs a job in a transaction of its own. The caller has the turn.
@@ -277,6 +314,9 @@ impl Backend for Web {
     }
 
     fn write_now(&self, job: &mut Job<'_>, durability: Option<Durability>) -> Option<Result<super::Receipt>> {
+        if self.shared.waiting.get() > 0 {
+            return None;
+        }
         let _turn = self.shared.turn.try_lock()?;
         Some(self.shared.run(job).map(|()| self.shared.receipt(durability)))
     }
@@ -288,7 +328,7 @@ impl Backend for Web {
     fn write(&self, mut job: OwnedJob, durability: Option<Durability>) -> BoxFuture<'_, Result<()>> {
         let shared = self.shared.clone();
         Box::pin(async move {
-            let turn = shared.turn.lock().await;
+            let turn = shared.turn().await;
             shared.run(&mut *job)?;
             let receipt = shared.receipt(durability);
             drop(turn);
@@ -302,7 +342,7 @@ impl Backend for Web {
     fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
         let shared = self.shared.clone();
         Box::pin(async move {
-            let turn = shared.turn.lock_arc().await;
+            let turn = shared.turn().await;
             let engine = shared.engine()?;
             if let Some(kept) = &shared.kept {
                 kept.flusher.check()?;
@@ -322,16 +362,20 @@ impl Backend for Web {
     fn close(&self) -> BoxFuture<'_, Result<()>> {
         let shared = self.shared.clone();
         Box::pin(async move {
-            let _turn = shared.turn.lock().await;
-            if shared.engine.borrow().is_none() {
+            let _turn = shared.turn().await;
+            if shared.closed.get() {
                 return Ok(());
             }
             let flushed = shared.flushed().await;
+            if flushed.is_err() && shared.kept.as_ref().is_some_and(|kept| kept.flusher.check().is_ok()) {
+                // What is committed would be lost; the caller may make room, flush again or export.
+                return flushed;
+            }
+            shared.closed.set(true);
             shared.engine.borrow_mut().take();
             if let Some(kept) = &shared.kept {
                 kept.flusher.settle().await;
-                kept.flusher.close();
-                kept.life.end();
+                kept.end();
             }
             flushed
         })
@@ -340,17 +384,16 @@ impl Backend for Web {
     fn export(&self) -> BoxFuture<'_, Result<Vec<u8>>> {
         let shared = self.shared.clone();
         Box::pin(async move {
-            let _turn = shared.turn.lock().await;
+            let _turn = shared.turn().await;
             let engine = shared.engine()?;
-            let file = image::bytes(&engine.pages.borrow());
-            Ok(file)
+            image::bytes(&engine.pages.borrow())
         })
     }
 
     fn import(&self, file: Vec<u8>) -> BoxFuture<'_, Result<()>> {
         let shared = self.shared.clone();
         Box::pin(async move {
-            let _turn = shared.turn.lock().await;
+            let _turn = shared.turn().await;
             let current = shared.engine()?;
             let staged = image::stage(&file, &*shared.clock)?;
             if let Some(kept) = &shared.kept {

@@ -49,20 +49,6 @@ pub async fn nesting_over_128_is_refused(subject: Subject) {
     refused(Json::parse(&"{\"a\":".repeat(10_000)), InvalidArgument);
 }
 
-pub async fn a_key_twice_and_a_lone_surrogate_are_refused(_subject: Subject) {
-    for text in
-        [r#"{"a":1,"a":2}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#, r#""\ud800""#, r#"{"\udfff":1}"#, r#"["\ud800\ud800"]"#]
-    {
-        refused(Json::parse(text), InvalidArgument);
-    }
-}
-
-pub async fn what_is_no_json_is_refused(_subject: Subject) {
-    for text in ["", " ", "NaN", "Infinity", "-", "undefined", "{a:1}", "'a'", "[1,]", "1 2", "\u{feff}1", "[1"] {
-        refused(Json::parse(text), InvalidArgument);
-    }
-}
-
 pub async fn a_value_over_the_limit_is_refused_by_name(subject: Subject) {
     subject.change_options(|options| options.limits(Limits { max_json_bytes: 1_000 })).await;
     let long = |bytes: usize| json!("x".repeat(bytes - 2));

@@ -126,26 +126,15 @@ pub async fn counting_ignores_the_page(subject: Subject) {
     assert_eq!(subject.read(move |tx| tx.agents().count(&none)).await.unwrap(), 0);
 }
 
-pub async fn an_unknown_field_is_refused_by_name(_subject: Subject) {
-    invalid(Query::<Agent>::new().filter("colour", &1_i64), "colour");
-    invalid(Query::<Agent>::new().order_by("1; DROP TABLE agents", Order::Ascending), "1; DROP TABLE agents");
-}
-
-pub async fn a_filter_of_another_type_is_refused_by_name(_subject: Subject) {
-    invalid(Query::<Agent>::new().filter("agent_type", &5_i64), "agent_type");
-    invalid(Query::<Agent>::new().filter("version", &"1".to_owned()), "version");
-    invalid(Query::<Agent>::new().filter("status", &"asleep".to_owned()), "status");
-    invalid(Query::<Agent>::new().filter("agent_type", &None::<String>), "agent_type");
-}
-
 pub async fn pages_after_an_id_visit_every_row_once_under_any_order(subject: Subject) {
+    use Order::{Ascending, Descending};
+
     for number in 0..23_u8 {
         let new =
             NewAgent::new(["b", "a", "c"][usize::from(number % 3)]).id(agent_id(&format!("{:02}", number * 7 % 23)));
         subject.add_agent(if number % 2 == 0 { new } else { new.name(format!("n{}", number / 4 + number * 10)) }).await;
         subject.advance(i64::from(number % 4));
     }
-    use Order::{Ascending, Descending};
     let orders: [&[(&str, Order)]; 7] = [
         &[],
         &[("id", Descending)],

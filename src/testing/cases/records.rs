@@ -1,7 +1,7 @@
 //! The eleven operations of mutable records, shown on agents; ids, versions and times.
 
 use crate::ErrorCode::{Conflict, InvalidArgument, NotFound};
-use crate::model::{Agent, AgentId, AgentPatch, AgentStatus, Millis, NewAgent, Patch};
+use crate::model::{Agent, AgentPatch, AgentStatus, Millis, NewAgent, Patch};
 use crate::sql::Query;
 use crate::testing::Subject;
 use crate::testing::kit::{agent, agent_id, done, ids, invalid, refused, texts};
@@ -27,12 +27,6 @@ pub async fn a_given_id_is_kept(subject: Subject) {
     for id in ["a", " ", "'; DROP TABLE agents; --", "\u{1f41d}", &longest] {
         assert_eq!(subject.add_agent(agent(id)).await.id.as_str(), id);
         assert_eq!(subject.agent(id).await.id.as_str(), id);
-    }
-}
-
-pub async fn an_id_that_is_empty_too_long_or_holds_nul_is_refused(_subject: Subject) {
-    for id in ["", "a\0b", &"x".repeat(256), &"é".repeat(128)] {
-        invalid(AgentId::new(id), "id");
     }
 }
 

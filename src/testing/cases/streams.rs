@@ -1,7 +1,7 @@
 //! Appending to a stream of events: what is expected of it, and what a retry gives.
 
 use crate::ErrorCode::{Conflict, InvalidArgument};
-use crate::model::{EventId, Expected, Millis, NewEvent, Stream};
+use crate::model::{Expected, Millis, NewEvent, Stream};
 use crate::service::ReadStream;
 use crate::testing::Subject;
 use crate::testing::kit::{agent_id, event, event_id, invalid, refused, task_id};
@@ -161,12 +161,6 @@ pub async fn a_stream_name_that_is_no_id_is_refused(subject: Subject) {
         invalid(subject.read(move |tx| tx.events().read(&reading, ReadStream::default())).await, field);
     }
     assert_eq!(subject.read(|tx| tx.events().count()).await.unwrap(), 0);
-}
-
-pub async fn an_event_id_that_is_no_id_is_refused(_subject: Subject) {
-    for id in ["", "\0", &"x".repeat(256)] {
-        invalid(EventId::new(id), "id");
-    }
 }
 
 async fn conflicts(subject: &Subject, expected: Expected, actual: i64) {

@@ -44,16 +44,6 @@ pub async fn what_is_not_given_gets_its_default(subject: Subject) {
     assert_eq!((added.created_at, added.updated_at, added.version), (subject.now(), subject.now(), 1));
 }
 
-pub async fn the_named_priorities_are_2_5_7_and_9(_subject: Subject) {
-    let named = [Priority::LOW, Priority::MEDIUM, Priority::HIGH, Priority::CRITICAL];
-    assert_eq!(named.map(Priority::get), [2, 5, 7, 9]);
-}
-
-pub async fn a_priority_over_9_is_refused(_subject: Subject) {
-    assert!((0..=9).all(|priority| Priority::new(priority).is_ok()));
-    invalid(Priority::new(10), "priority");
-}
-
 pub async fn a_task_has_the_operations_of_every_record(subject: Subject) {
     let everything = |tx: &Tx<'_>| {
         let tasks = tx.tasks();

@@ -94,6 +94,7 @@ macro_rules! __contract_cases {
                 an_integer_beyond_2_to_the_53_is_refused,
                 nesting_over_128_is_refused,
                 a_value_over_the_limit_is_refused_by_name,
+                a_value_over_16_mebibytes_is_refused_unless_more_is_allowed,
                 a_value_of_megabytes_is_kept,
             }
             transactions {
@@ -109,6 +110,7 @@ macro_rules! __contract_cases {
                 every_durability_keeps_a_write,
                 an_explicit_transaction_commits_as_a_whole,
                 an_explicit_transaction_commits_as_durably_as_asked,
+                a_transaction_runs_on_the_same_connection_as_its_writes,
                 a_rolled_back_transaction_leaves_nothing,
                 a_dropped_transaction_leaves_nothing,
                 a_failed_step_leaves_the_steps_before_it,

@@ -29,6 +29,11 @@ class Acknowledged {
     together.forEach(([task, event]) => this.together.set(task, event));
     deleted.forEach((id) => this.deleted.add(id));
   }
+
+  /** Whether there are so many of everything. @param {number} count */
+  atLeast(count) {
+    return Object.values(this).every(({ size }) => size >= count);
+  }
 }
 
 /** @param {Acknowledged} acknowledged */
@@ -83,6 +88,8 @@ test(`chromium_killed_at_random_moments_${KILLS}_times_loses_nothing_that_was_ac
     await first;
     const moment = Math.floor(Math.random() * LONGEST_RUN);
     await new Promise((resolve) => setTimeout(resolve, moment));
+    // On a slow machine little is done in that time. The last run goes on until there is enough to judge.
+    while (run === KILLS - 1 && !acknowledged.atLeast(KILLS)) await new Promise((resolve) => browser.server.once('report', resolve));
     await browser.kill();
     await browser.launch();
   }
@@ -90,7 +97,6 @@ test(`chromium_killed_at_random_moments_${KILLS}_times_loses_nothing_that_was_ac
   judge(await page.evaluate(() => examine('killed')), acknowledged);
   const heard = Object.fromEntries(Object.entries(acknowledged).map(([what, ids]) => [what, ids.size]));
   t.diagnostic(`acknowledged in all: ${JSON.stringify(heard)}`);
-  for (const [what, count] of Object.entries(heard)) assert.ok(count >= KILLS, `only ${count} ${what} were acknowledged in ${KILLS} runs`);
 
   // And what others find in the file.
   await page.evaluate(async () => send('killed.sqlite3', await store.exportFile()));

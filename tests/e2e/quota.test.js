@@ -75,27 +75,3 @@ test('a_full_disk_is_quota_with_committed_and_the_store_goes_on_once_there_is_ro
   }, name);
   assert.deepEqual(found, { ids: ['after', 'big', 'next', 'small', 'tx'], length: 5_000_000, integrity: ['ok'] });
 });
-
-test('a_flush_that_fails_in_the_background_is_told', async (t) => {
-  const name = storeName();
-  const page = await browser.page(t);
-  await quota(page, 2_000_000);
-  const seen = await page.evaluate(async (name) => {
-    let told;
-    const failed = new Promise((resolve) => {
-      told = resolve;
-    });
-    globalThis.store = await SwarmStore.open(name, { durability: 'relaxed', syncInterval: 50, onFlushError: told });
-    await store.tasks.add({ id: 'big', taskType: 'x', payload: noise(5_000_000) });
-    const error = await failed;
-    return { outcome: await attempt(() => Promise.reject(error)), health: await store.health() };
-  }, name);
-  refused(seen.outcome, { code: 'QUOTA' });
-  assert.match(seen.health.lastFlushError, /quota/i);
-  await quota(page);
-  const left = await page.evaluate(async () => {
-    await store.flush();
-    return (await store.health()).pendingBytes;
-  });
-  assert.equal(left, 0);
-});

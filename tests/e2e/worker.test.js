@@ -113,10 +113,10 @@ test('errors_reach_a_worker_as_they_are', async (t) => {
   assert.equal(seen[0].error.ours, true);
 });
 
-test('a_worker_that_is_terminated_in_a_transaction_gives_the_turn_back', async (t) => {
+test('a_worker_that_is_terminated_in_a_transaction_does_not_hold_up_the_next_writer', async (t) => {
   const page = await browser.page(t);
   const seen = await page.evaluate(async (name) => {
-    globalThis.store = await SwarmStore.open(name, { transactionTimeout: 1000 });
+    globalThis.store = await SwarmStore.open(name, { transactionTimeout: 600_000 });
     const worker = startWorker();
     await worker.connect(store.port());
     const begun = await worker.ask({
@@ -128,12 +128,63 @@ test('a_worker_that_is_terminated_in_a_transaction_gives_the_turn_back', async (
         });
       }),
     });
-    const waiting = store.tasks.add({ id: 'waits', taskType: 'x', payload: 1 });
+    const write = store.tasks.add({ id: 'waits', taskType: 'x', payload: 1 }).then(() => 'written');
     worker.terminate();
-    await waiting;
-    return { begun, ids: (await store.tasks.list()).map(({ id }) => id) };
+    const outcome = await Promise.race([write, new Promise((resolve) => setTimeout(resolve, 30_000, 'held up'))]);
+    return { begun, outcome, ids: (await store.tasks.list()).map(({ id }) => id) };
   }, storeName());
-  assert.deepEqual(seen, { begun: { value: 'inside' }, ids: ['waits'] });
+  assert.deepEqual(seen, { begun: { value: 'inside' }, outcome: 'written', ids: ['waits'] });
+});
+
+test('a_frame_that_is_removed_in_a_transaction_does_not_hold_up_the_next_writer', async (t) => {
+  const page = await browser.page(t);
+  const seen = await page.evaluate(async (name) => {
+    globalThis.store = await SwarmStore.open(name, { transactionTimeout: 600_000 });
+    const frame = document.body.appendChild(document.createElement('iframe'));
+    await new Promise((resolve) => {
+      frame.onload = resolve;
+      frame.src = '/pages/page.html';
+    });
+    await frame.contentWindow.ready;
+    const connected = await frame.contentWindow.SwarmStore.connect(store.port());
+    await new Promise((inside) => {
+      void connected.transaction(async (tx) => {
+        await tx.tasks.add({ id: 'half', taskType: 'x', payload: 1 });
+        inside();
+        await new Promise(() => {});
+      }).catch(() => {});
+    });
+    const write = store.tasks.add({ id: 'waits', taskType: 'x', payload: 1 }).then(() => 'written');
+    frame.remove();
+    const outcome = await Promise.race([write, new Promise((resolve) => setTimeout(resolve, 30_000, 'held up'))]);
+    return { outcome, ids: (await store.tasks.list()).map(({ id }) => id) };
+  }, storeName());
+  assert.deepEqual(seen, { outcome: 'written', ids: ['waits'] });
+});
+
+test('connections_that_are_closed_leave_no_lock', async (t) => {
+  const page = await browser.page(t);
+  const seen = await page.evaluate(async (name) => {
+    globalThis.store = await SwarmStore.open(name);
+    const worker = startWorker();
+    await worker.connect(store.port());
+    const here = await SwarmStore.connect(store.port());
+    const locks = async () => {
+      const { held, pending } = await navigator.locks.query();
+      const ours = (list) => list.filter(({ name }) => name.startsWith('swarmstore-port:')).length;
+      return [ours(held), ours(pending)];
+    };
+    const gone = async (left) => {
+      while (String(await locks()) !== String(left)) await new Promise((resolve) => setTimeout(resolve, 10));
+      return left;
+    };
+    const before = await gone([2, 2]);
+    await here.close();
+    const one = await gone([1, 1]);
+    await store.close();
+    return [before, one, await gone([0, 0])];
+  }, storeName());
+  assert.deepEqual(seen, [[2, 2], [1, 1], [0, 0]]);
 });
 
 test('closing_the_store_closes_its_ports', async (t) => {

@@ -233,8 +233,11 @@ for (const through of ['directly', 'a port', 'a port of a port']) {
     const store = await opened(t);
     const released = deferred();
     const first = store.transaction(() => released.promise);
+    // A clock of its own, so that a busy machine does not use up the time of the second one.
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     const second = store.transaction((tx) => tx.tasks.add({ id: 'b' }), { timeout: 20 });
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    for (let i = 0; i < 20; i += 1) await new Promise(setImmediate);
+    t.mock.timers.tick(1000);
     released.resolve();
     await first;
     assert.deepEqual(await second, { id: 'b' });

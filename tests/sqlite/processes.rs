@@ -58,6 +58,25 @@ fn two_stores_that_write_at_once_lose_nothing() {
 }
 
 #[test]
+fn many_who_open_a_new_file_at_once_all_get_it() {
+    for _ in 0..20 {
+        let folder = Folder::new();
+        let together = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            for number in 0..6 {
+                let (folder, together) = (&folder, &together);
+                scope.spawn(move || {
+                    together.wait();
+                    let store = folder.open();
+                    store.write_blocking(|tx| tx.agents().add(agent(&number.to_string()))).unwrap();
+                });
+            }
+        });
+        assert_eq!(count_agents(&folder.open()), 6);
+    }
+}
+
+#[test]
 fn several_processes_that_write_at_once_lose_nothing() {
     if let Some(file) = as_other_process() {
         let store = open(&file).unwrap();

@@ -1,12 +1,12 @@
 //! Writers that wait together share a commit; each stands for itself all the same.
 
-use crate::support::{Folder, agent, block_on, count_agents, refused};
+use crate::support::{Folder, agent, block_on, count_agents, refused, task};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Waker};
-use swarmstore::{Agent, Error, ErrorCode, Expected, NewEvent, Result, Store, Stream, Tx};
+use swarmstore::{Agent, Claim, Error, ErrorCode, Expected, NewEvent, Result, Store, Stream, Tx};
 
 type Writing = Pin<Box<dyn Future<Output = Result<Agent>> + Send>>;
 
@@ -142,6 +142,66 @@ fn what_was_called_before_close_is_done_before_it() {
     block_on(before).unwrap();
     refused(block_on(store.write(adding(2))), ErrorCode::Closed);
     assert_eq!(count_agents(&folder.open()), 1);
+}
+
+#[test]
+fn no_read_modify_write_is_outside_the_lock() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store.write_blocking(|tx| tx.agents().add(agent("counter").name("0"))).unwrap();
+    let count_one = |tx: &Tx<'_>| {
+        let counter = tx.agents().get("counter")?.expect("the counter");
+        let count: u32 = counter.name.as_deref().unwrap_or_default().parse().expect("a number");
+        tx.agents().update("counter", swarmstore::AgentPatch::new().name((count + 1).to_string()))
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    let counted = if thread % 2 == 0 {
+                        store.write_blocking(count_one)
+                    } else {
+                        block_on(store.write(count_one))
+                    };
+                    counted.unwrap();
+                }
+            });
+        }
+    });
+    let counter = store.read_blocking(|tx| tx.agents().get("counter")).unwrap().unwrap();
+    assert_eq!((counter.name.as_deref(), counter.version), (Some("200"), 201));
+}
+
+#[test]
+fn of_many_who_claim_at_once_each_task_goes_to_one() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store.write_blocking(|tx| tx.tasks().add_many((0..120).map(|id| task(&format!("{id:03}"))))).unwrap();
+    let claimed = std::thread::scope(|scope| {
+        let agents: Vec<_> = (0..6)
+            .map(|number| {
+                let store = &store;
+                scope.spawn(move || {
+                    let id = swarmstore::AgentId::new(format!("agent-{number}")).unwrap();
+                    store.write_blocking(|tx| tx.agents().add(agent(id.as_str()))).unwrap();
+                    let mut own = Vec::new();
+                    loop {
+                        let (agent, claim) = (id.clone(), Claim::default().limit(1 + number % 3));
+                        let claimed = block_on(store.write(move |tx| tx.tasks().claim(&agent, &claim))).unwrap();
+                        if claimed.is_empty() {
+                            return own;
+                        }
+                        own.extend(claimed.into_iter().map(|task| task.id.to_string()));
+                    }
+                })
+            })
+            .collect();
+        let mut all: Vec<String> = agents.into_iter().flat_map(|agent| agent.join().expect("an agent")).collect();
+        all.sort_unstable();
+        all
+    });
+    assert_eq!(claimed, (0..120).map(|id| format!("{id:03}")).collect::<Vec<_>>());
 }
 
 #[test]

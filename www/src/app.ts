@@ -18,9 +18,6 @@ import { mountStore } from './ui/store';
 import { mountTheme } from './ui/theme';
 import { Watch, type Snapshot } from './watch';
 
-// An agent that is killed in the middle of a transaction keeps the others waiting for no longer than this.
-const TRANSACTION_TIMEOUT_MS = 2000;
-
 /** The page: opens the store, starts and resumes runs, and shows what the store says. */
 export class App {
   readonly #settings: Settings;
@@ -65,10 +62,7 @@ export class App {
     const { sqlite, swarmstore } = SwarmStore.version();
     setText(byId('version'), `${swarmstore}, SQLite ${sqlite}`);
     try {
-      this.#store = await SwarmStore.open(this.#settings.store, {
-        transactionTimeout: TRANSACTION_TIMEOUT_MS,
-        onFlushError: (error) => this.#report(error),
-      });
+      this.#store = await SwarmStore.open(this.#settings.store, { onFlushError: (error) => this.#report(error) });
     } catch (error) {
       document.body.dataset.store = 'closed';
       return this.#report(error);

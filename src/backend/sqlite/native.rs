@@ -13,6 +13,7 @@ use crate::sql::{Connection, migrate};
 use rusqlite::OpenFlags;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// How long a connection waits for another process's lock.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
@@ -42,7 +43,7 @@ impl Place {
             flags |= OpenFlags::SQLITE_OPEN_URI;
         }
         let raw = rusqlite::Connection::open_with_flags(&self.path, flags).map_err(from_sqlite)?;
-        raw.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into())).map_err(from_sqlite)?;
+        raw.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS.into())).map_err(from_sqlite)?;
         let connection = SqliteConnection::new(raw)?;
         connection.execute_script(&format!("PRAGMA synchronous = {};", synchronous(self.durability)))?;
         if read_only {
@@ -104,7 +105,7 @@ impl Native {
         let place = place(request)?;
         let connection = place.connect(false)?;
         if place.storage == Storage::File {
-            connection.execute_script("PRAGMA journal_mode = WAL;")?;
+            use_log(&connection)?;
         }
         let now = request.clock.now();
         connection.in_transaction("BEGIN IMMEDIATE", &mut |connection| migrate(connection, now))?;
@@ -122,6 +123,19 @@ impl Native {
 
     fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+}
+
+/// Turns a file to WAL. Of two who do so at once with a new file, SQLite turns one away without waiting.
+fn use_log(connection: &SqliteConnection) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_millis(BUSY_TIMEOUT_MS.into());
+    loop {
+        match connection.execute_script("PRAGMA journal_mode = WAL;") {
+            Err(error) if error.code() == ErrorCode::Timeout && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
     }
 }
 

@@ -64,6 +64,15 @@ pub async fn a_value_over_the_limit_is_refused_by_name(subject: Subject) {
     assert_eq!(subject.read(|tx| tx.events().count()).await.unwrap(), 0);
 }
 
+pub async fn a_value_over_16_mebibytes_is_refused_unless_more_is_allowed(subject: Subject) {
+    let payload = || json!("x".repeat(16 * 1024 * 1024 - 1));
+    invalid(subject.try_add_task(NewTask::new("work", payload()).id(task_id("t"))).await, "payload");
+    assert_eq!(subject.read(|tx| tx.tasks().get("t")).await.unwrap(), None);
+    subject.change_options(|options| options.limits(Limits { max_json_bytes: 17 * 1024 * 1024 })).await;
+    subject.add_task(NewTask::new("work", payload()).id(task_id("t"))).await;
+    assert_eq!(subject.task("t").await.payload.as_str().len(), 16 * 1024 * 1024 + 1);
+}
+
 pub async fn a_value_of_megabytes_is_kept(subject: Subject) {
     let payload = json!({ "text": "0123456789abcdef".repeat(250_000) });
     subject.add_task(NewTask::new("work", payload.clone()).id(task_id("big"))).await;

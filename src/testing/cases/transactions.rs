@@ -140,6 +140,21 @@ pub async fn an_explicit_transaction_commits_as_durably_as_asked(subject: Subjec
     }
 }
 
+pub async fn a_transaction_runs_on_the_same_connection_as_its_writes(subject: Subject) {
+    subject.add_agent(agent("ada")).await;
+    let mut transaction = subject.begin().await;
+    for number in 1..=3 {
+        transaction
+            .run(move |tx| tx.agents().update("ada", crate::AgentPatch::new().name(number.to_string())))
+            .unwrap();
+        let own = transaction.run(|tx| tx.agents().get("ada")).unwrap().expect("the agent");
+        assert_eq!((own.version, own.name), (number + 1, Some(number.to_string())));
+    }
+    transaction.rollback().unwrap();
+    let after = subject.agent("ada").await;
+    assert_eq!((after.version, after.name), (1, None));
+}
+
 pub async fn a_rolled_back_transaction_leaves_nothing(subject: Subject) {
     let mut transaction = subject.begin().await;
     transaction.run(|tx| tx.agents().add(agent("ada"))).unwrap();

@@ -83,9 +83,17 @@ const kept = {
     return this.change(name, store, async (records) => records.put(value, key));
   },
 
-  /** Resolves when the log has been folded into the base. */
+  /** Resolves when a log that was worth folding has been folded into the base, all of it. */
   async folded(name) {
-    while (!(await this.records(name)).some(([store]) => store === 'base')) await new Promise((resolve) => setTimeout(resolve, 50));
+    const end = performance.now() + 60_000;
+    for (;;) {
+      const records = await this.records(name);
+      const base = records.filter(([store]) => store === 'base').length;
+      const log = records.length - base;
+      if (base > 0 && log < 50) return;
+      if (performance.now() > end) throw new Error(`there are still ${log} records in the log, and ${base} in the base`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   },
 };
 

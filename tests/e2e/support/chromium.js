@@ -25,7 +25,7 @@ const ARGUMENTS = [
   '--disable-renderer-backgrounding',
   '--remote-debugging-port=0',
 ];
-const START_TIMEOUT = 30_000;
+const START_TIMEOUT = 60_000;
 
 export class Chromium {
   #process;
@@ -39,7 +39,7 @@ export class Chromium {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     try {
-      const browser = await chromium.connectOverCDP(await address(process));
+      const browser = await chromium.connectOverCDP(await address(process), { timeout: START_TIMEOUT });
       return new Chromium(process, browser);
     } catch (error) {
       kill(process);

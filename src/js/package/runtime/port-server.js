@@ -5,6 +5,7 @@
 import { numberOf } from './catalogue.js';
 import { closed, invalid, SwarmStoreError, toPlain } from './error.js';
 import { transactionOptions } from './options.js';
+import { watch } from './presence.js';
 import { METHODS, PROTOCOL_VERSION } from './protocol.js';
 import { checkQuery } from './query.js';
 
@@ -15,6 +16,8 @@ export class PortServer {
   #channel;
   #onGone;
   #gone = false;
+  /** Aborted when the other end need not be watched any more. @type {AbortController | undefined} */
+  #watching;
   /** The transactions of the other end, by the numbers it gave them. @type {Map<number, any>} */
   #lines = new Map();
 
@@ -28,7 +31,7 @@ export class PortServer {
     this.#channel = channel;
     this.#onGone = onGone;
     port.addEventListener('message', (event) => this.#receive(event.data));
-    // A worker that died; not every browser tells. Its open transaction also ends by its timeout.
+    // A worker that died; not every browser tells, see presence.js.
     port.addEventListener('close', () => this.#leave());
     port.start();
     // In Node a port that is listened to keeps the process alive; a worker does that by itself.
@@ -49,6 +52,7 @@ export class PortServer {
     for (const line of this.#lines.values()) line.rollback();
     this.#lines.clear();
     this.#port.close();
+    this.#watching?.abort();
   }
 
   /** @param {any} message */
@@ -84,7 +88,7 @@ export class PortServer {
     const channel = this.#channel;
     switch (message.ask) {
       case 'hello':
-        return this.#hello(message.version);
+        return this.#hello(message.version, message.lock);
       case 'call':
         return this.#caller(message.tx).call(operation(message.name), string(message.text));
       case 'query':
@@ -101,14 +105,27 @@ export class PortServer {
     }
   }
 
-  /** @param {unknown} version */
-  #hello(version) {
+  /**
+   * @param {unknown} version
+   * @param {unknown} lock
+   */
+  #hello(version, lock) {
     if (version !== PROTOCOL_VERSION) {
       throw new SwarmStoreError('UNSUPPORTED', 'the two ends of the port are different versions of swarmstore');
     }
     this.#channel.check();
     const { name, storage, transactionTimeout } = this.#channel;
-    return { name, storage, transactionTimeout };
+    const answer = { name, storage, transactionTimeout };
+    // Nothing is begun before it is answered, so nobody is gone in a transaction without having been watched.
+    return lock === undefined ? answer : this.#watch(string(lock)).then(() => answer);
+  }
+
+  /** @param {string} lock */
+  async #watch(lock) {
+    if (this.#watching) return;
+    this.#watching = new AbortController();
+    // Told all the same: a page may lose its locks and come back.
+    await watch(lock, this.#watching.signal, () => this.close());
   }
 
   /**

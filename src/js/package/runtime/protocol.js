@@ -5,7 +5,7 @@
  * the store itself takes and gives, so that nothing is converted twice.
  *
  * ```text
- * asked     { id, ask: 'hello', version }
+ * asked     { id, ask: 'hello', version, lock? }          lock: held as long as the asking end is there
  *           { id, ask: 'call', tx?, name, text }          { id, ask: 'batch', calls: [[name, text], …] }
  *           { id, ask: 'query', tx?, sql, params }
  *           { id, ask: 'begin', tx, timeout }             { id, ask: 'commit', tx, durability }

@@ -6,6 +6,7 @@ import { Caller } from './caller.js';
 import { nameOf } from './catalogue.js';
 import { Channel } from './channel.js';
 import { closed, fromPlain, invalid, SwarmStoreError } from './error.js';
+import { Presence } from './presence.js';
 import { PROTOCOL_VERSION } from './protocol.js';
 
 /** A port whose other end is gone answers nothing at all. */
@@ -16,6 +17,7 @@ const taken = new WeakSet();
 
 export class RemoteChannel extends Channel {
   #port;
+  #presence = new Presence();
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: unknown) => void }>} */
   #pending = new Map();
   /** @type {Map<number, RemoteLine>} */
@@ -23,7 +25,8 @@ export class RemoteChannel extends Channel {
   #lastId = 0;
   /** Why nothing more can be asked, if so. @type {string | undefined} */
   #shut;
-  #lost = false;
+  /** What the connection was lost by, if it is. @type {SwarmStoreError | undefined} */
+  #lost;
   /** @type {Promise<void> | undefined} */
   #closing;
   /** Told when the last answer has come. @type {(() => void)[]} */
@@ -48,7 +51,8 @@ export class RemoteChannel extends Channel {
       HELLO_TIMEOUT,
     );
     try {
-      Object.assign(channel, await channel.ask({ ask: 'hello', version: PROTOCOL_VERSION }));
+      const lock = await channel.#presence.take();
+      Object.assign(channel, await channel.ask({ ask: 'hello', version: PROTOCOL_VERSION, lock }));
       return channel;
     } catch (error) {
       channel.#lose(/** @type {SwarmStoreError} */ (error));
@@ -181,7 +185,7 @@ export class RemoteChannel extends Channel {
   ask(message) {
     return new Promise((resolve, reject) => {
       if (this.#lost) {
-        reject(closed(this.#shut));
+        reject(this.#lost);
         return;
       }
       const id = (this.#lastId += 1);
@@ -251,7 +255,7 @@ export class RemoteChannel extends Channel {
    */
   #lose(error) {
     if (this.#lost) return;
-    this.#lost = true;
+    this.#lost = error;
     this.#shut ??= error.message;
     const pending = [...this.#pending.values()];
     this.#pending.clear();
@@ -261,6 +265,7 @@ export class RemoteChannel extends Channel {
     this.#ease();
     this.closePorts();
     this.#port.close();
+    this.#presence.release();
   }
 }
 

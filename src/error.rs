@@ -180,7 +180,7 @@ impl Error {
 
     /// Marks the change as committed in memory.
     #[must_use]
-    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))] // flushes are the browser's
+    #[allow(dead_code)] // only the browser's backend flushes
     pub(crate) fn committed(mut self) -> Self {
         self.detail_mut().committed = true;
         self
@@ -196,7 +196,7 @@ impl Error {
     /// The same failure once more, for everybody who waited for one flush or one commit.
     /// The cause is kept as text.
     #[must_use]
-    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+    #[allow(dead_code)] // as above
     pub(crate) fn copy(&self) -> Self {
         let from = self.detail();
         let mut copy = self.code().error(from.message.clone());

@@ -44,10 +44,12 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use backend::{Durability, FlushState, Storage, sqlite_version};
 pub use error::{Detail, Error, ErrorCode, Result};
 pub use model::*;
 pub use platform::{Clock, SystemClock};
-pub use service::{Direction, EventFilter, Limits, ReadStream};
+pub use service::{Direction, EventFilter, ReadStream};
 pub use sql::{Order, Query};
-pub use store::{Health, Options, QueryResult, Store, Transaction, Tx};
+pub use store::{
+    Durability, FlushState, Health, Limits, Options, QueryResult, Receipt, Storage, Store, Transaction, Tx,
+    sqlite_version,
+};

@@ -1,11 +1,12 @@
 //! The store: opens a backend and runs closures in its transactions.
 
-pub use crate::backend::Receipt;
-use crate::backend::{self, Backend, Durability, FlushErrorHandler, FlushState, Job, OpenRequest, OwnedJob, Storage};
+use crate::backend::{self, Backend, FlushErrorHandler, Job, OpenRequest, OwnedJob};
+pub use crate::backend::{Durability, FlushState, Receipt, Storage, sqlite_version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Value;
 use crate::platform::{Clock, MaybeSend, MaybeSync, SystemClock};
-use crate::service::{self, Agents, Context, Events, IdSource, Limits, Tasks};
+pub use crate::service::Limits;
+use crate::service::{self, Agents, Context, Events, IdSource, Tasks};
 use crate::sql::{Connection, SCHEMA_VERSION};
 use std::sync::{Arc, Mutex, PoisonError};
 

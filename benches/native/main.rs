@@ -293,7 +293,9 @@ impl Input {
         let ids = if name.ends_with("read") { some_ids(READS, stored, run) } else { Vec::new() };
         let mut rows = rows(ADDED_FROM + run * 100_000, count);
         if name == "claim" {
-            rows.iter_mut().for_each(|row| row.priority = URGENT);
+            for row in &mut rows {
+                row.priority = URGENT;
+            }
         }
         Input { rows, ids }
     }

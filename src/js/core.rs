@@ -8,12 +8,11 @@
 
 use super::error::{text, thrown};
 use super::options::{OpenOptions, durability};
-use crate::Storage;
 use crate::api::{self, Access, Operation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Millis, Value, json};
 use crate::platform::{Clock, SystemClock};
-use crate::store::{Options, Receipt, Store, Transaction, Tx};
+use crate::store::{Options, Receipt, Storage, Store, Transaction, Tx, sqlite_version};
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -286,7 +285,7 @@ impl Core {
     #[wasm_bindgen(js_name = sqliteVersion)]
     #[must_use]
     pub fn sqlite_version() -> String {
-        crate::sqlite_version().to_owned()
+        sqlite_version().to_owned()
     }
 
     /// The version of this package.

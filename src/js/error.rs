@@ -1,7 +1,8 @@
 //! Errors as JSON text, of which the JavaScript runtime makes a `SwarmStoreError`.
 
 use crate::error::Error;
-use crate::model::{camel, write_text};
+use crate::model::camel;
+use crate::model::json::write_text;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use wasm_bindgen::JsValue;

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Argument, given, json};
-use crate::{Durability, Limits};
+use crate::store::{Durability, Limits};
 
 /// The most time that a relaxed write may wait: one hour, in milliseconds.
 const MAX_SYNC_INTERVAL: i64 = 3_600_000;

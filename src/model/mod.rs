@@ -17,8 +17,6 @@ pub(crate) use field::write_value;
 pub use field::{Answer, Argument, Field, Kind, Scalar};
 pub(crate) use id::refusal;
 pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};
-#[cfg(target_family = "wasm")]
-pub(crate) use json::write_text;
 pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
 pub use patch::Patch;
 pub use record::{Mutable, Record, Row};

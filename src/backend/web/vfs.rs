@@ -248,7 +248,7 @@ impl SQLiteVfs<Io> for Vfs {
 /// # Errors
 /// What the suite found, as text.
 #[cfg(feature = "testing")]
-pub fn check_vfs() -> std::result::Result<(), String> {
+pub fn check_vfs() -> Result<(), String> {
     let files = FilesRef(Box::leak(Box::default()));
     rsqlite_vfs::test_suite::test_vfs_store::<Store>(rsqlite_vfs::VfsAppData::new(files))
         .map_err(|error| error.to_string())

@@ -17,6 +17,7 @@ const AT_THE_ROOT = [
   'runtime',
   'swarmstore.js',
   'swarmstore_bg.wasm',
+  'types.d.ts',
 ];
 
 test('the tarball holds what a user needs, and nothing else', { timeout: 60_000 }, async (t) => {

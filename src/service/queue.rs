@@ -224,12 +224,9 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
         if names.is_empty() {
             continue;
         }
-        let _ = write!(only, " AND {column} IN (");
-        for (at, name) in names.iter().enumerate() {
-            values.push(Value::text(name));
-            let _ = write!(only, "{}?{}", if at == 0 { "" } else { ", " }, values.len());
-        }
-        only.push(')');
+        // One parameter however many names, so that the statements are few and their parameters too.
+        values.push(names.to_value());
+        let _ = write!(only, " AND {column} IN (SELECT value FROM json_each(?{}))", values.len());
     }
     let columns = &Task::statements().columns;
     let sql = format!(

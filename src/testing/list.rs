@@ -137,6 +137,7 @@ macro_rules! __contract_cases {
                 finished_tasks_are_not_given_again,
                 two_claims_have_different_tokens,
                 only_the_queues_asked_for_are_claimed_from,
+                any_number_of_queues_and_types_may_be_asked_for,
                 a_task_without_a_queue_is_in_the_default_one,
                 only_the_types_asked_for_are_claimed,
                 a_task_goes_only_to_an_agent_with_all_its_required_capabilities,

@@ -114,6 +114,15 @@ pub async fn only_the_queues_asked_for_are_claimed_from(subject: Subject) {
     assert_eq!(subject.claim_ids("ada", Claim::default().limit(9)).await, ["b"]);
 }
 
+pub async fn any_number_of_queues_and_types_may_be_asked_for(subject: Subject) {
+    let tasks = [("a", "with \"quotes\""), ("b", "17"), ("c", "none of them")];
+    subject.arrange_tasks(tasks.map(|(id, queue)| task(id).queue(queue)).to_vec()).await;
+    let mut names: Vec<String> = (0..40_000).map(|number| number.to_string()).collect();
+    names.extend(texts(&["with \"quotes\"", "work"]));
+    let claim = Claim::default().limit(9).queues(names.clone()).types(names);
+    assert_eq!(subject.claim_ids("ada", claim).await, ["a", "b"]);
+}
+
 pub async fn a_task_without_a_queue_is_in_the_default_one(subject: Subject) {
     subject.arrange(&["t"]).await;
     assert_eq!(subject.claim_ids("ada", Claim::default().queues(["default"])).await, ["t"]);

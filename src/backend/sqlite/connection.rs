@@ -19,6 +19,9 @@ impl SqliteConnection {
     /// Takes a connection and sets what holds on every one.
     pub(crate) fn new(raw: rusqlite::Connection) -> Result<Self> {
         raw.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Keeps a statement prepared whatever is bound to it: otherwise SQLite looks at bound values because of our partial
+        // indexes, and prepares anew each time.
+        raw.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(from_sqlite)?;
         let connection = SqliteConnection { raw };
         connection.execute_script(super::PRAGMAS)?;
         Ok(connection)

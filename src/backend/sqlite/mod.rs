@@ -22,6 +22,7 @@ pub(crate) use super::web::{destroy, open, rescue};
 /// The pragmas that hold on every connection, whatever it is for.
 pub(crate) const PRAGMAS: &str = "
     PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = MEMORY;
     PRAGMA trusted_schema = OFF;
     PRAGMA recursive_triggers = ON;
 ";

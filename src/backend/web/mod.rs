@@ -44,7 +44,6 @@ const PRAGMAS: &str = "
     PRAGMA journal_mode = MEMORY;
     PRAGMA locking_mode = NORMAL;
     PRAGMA synchronous = OFF;
-    PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -4000;
     PRAGMA cache_spill = OFF;
 ";

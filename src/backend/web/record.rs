@@ -197,29 +197,18 @@ impl Entries {
     }
 }
 
-fn at_eight(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(word)
-}
-
 /// The first byte from `at` on that differs from `before`, or from zero.
-fn next_difference(after: &[u8], before: Option<&[u8]>, mut at: usize) -> Option<usize> {
-    let old = |at: usize| before.map_or(0, |before| before[at]);
-    while at < after.len() {
-        if at.is_multiple_of(8) && at + 8 <= after.len() {
-            let word = before.map_or(0, |before| at_eight(before, at));
-            if at_eight(after, at) == word {
-                at += 8;
-                continue;
-            }
-        }
-        if after[at] != old(at) {
-            return Some(at);
-        }
-        at += 1;
+fn next_difference(after: &[u8], before: Option<&[u8]>, at: usize) -> Option<usize> {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let before = before.unwrap_or(&ZEROS[..after.len()]);
+    let (a, a_rest) = after[at..].as_chunks::<8>();
+    let (b, b_rest) = before[at..after.len()].as_chunks::<8>();
+    let differs = |(x, y): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*x) != u64::from_le_bytes(*y);
+    if let Some(word) = a.iter().zip(b).position(differs) {
+        let within = a[word].iter().zip(&b[word]).position(|(x, y)| x != y).unwrap_or(0);
+        return Some(at + word * 8 + within);
     }
-    None
+    a_rest.iter().zip(b_rest).position(|(x, y)| x != y).map(|n| at + a.len() * 8 + n)
 }
 
 /// Where the difference that begins at `from` ends: before the next run of equal bytes that is long enough.

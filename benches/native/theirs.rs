@@ -94,6 +94,8 @@ impl Theirs {
     pub fn open(path: &Path) -> Result<Self> {
         let connection = Connection::open(path)?;
         connection.set_prepared_statement_cache_capacity(200);
+        // Without it every query by status is prepared anew when it is bound, because of the partial indexes.
+        connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
         )?;
@@ -282,7 +284,8 @@ impl Sql {
                      started_at = NULL, attempt = attempt + 1, updated_at = ?4, version = version + 1
                  WHERE id IN (
                      SELECT id FROM tasks INDEXED BY tasks_claimable
-                     WHERE status = 'pending' AND unmet_dependencies = 0 AND run_at <= ?4 AND trust_operation IS NULL
+                     WHERE status = 'pending' AND unmet_dependencies = 0 AND run_at <= ?4
+                       AND priority IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND trust_operation IS NULL
                        AND (required_capabilities = '[]' OR NOT EXISTS (
                            SELECT 1 FROM json_each(required_capabilities) AS required
                            WHERE required.value NOT IN (SELECT value FROM json_each(?5))))

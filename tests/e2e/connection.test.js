@@ -136,3 +136,28 @@ test('a_database_deleted_underneath_is_never_silently_replaced_by_a_part_of_itse
     assert.equal(found.count, 201, 'acknowledged, so all of it is kept');
   }
 });
+
+test('a_database_deleted_while_it_is_written_leaves_nobody_waiting', { timeout: 90_000 }, async (t) => {
+  const page = await browser.page(t);
+  const session = await browser.context.newCDPSession(page);
+  for (let round = 0; round < 12; round += 1) {
+    await page.evaluate(async (name) => {
+      globalThis.store = await SwarmStore.open(name);
+      globalThis.stop = false;
+      globalThis.writing = (async () => {
+        const outcomes = [];
+        while (!stop) outcomes.push(await attempt(async () => (await store.tasks.add({ taskType: 'x', payload: 'x'.repeat(20_000) })).id));
+        return outcomes.filter(({ error }) => error).map(({ error }) => error.code);
+      })();
+    }, storeName());
+    await session.send('Storage.clearDataForOrigin', { origin: browser.origin, storageTypes: 'indexeddb' });
+    const codes = await page.evaluate(async () => {
+      stop = true;
+      const codes = await writing;
+      await store.close().catch(() => {});
+      return codes;
+    });
+    assert.ok(codes.every((code) => code === 'PERSISTENCE_LOST'), codes.join());
+    await browser.reload(page);
+  }
+});

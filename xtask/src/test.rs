@@ -177,7 +177,8 @@ fn node_tests(session: &Session, folder: &Path) -> Result {
     session
         .tools
         .run("node")
-        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        // A test that hangs is a failure, not a reason to wait for ever.
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1", "--test-timeout=300000"])
         .args(tests.iter().filter_map(|test| test.strip_prefix(folder).ok()))
         .folder(folder)
         .env("SWARMSTORE_INSPECT", session.workspace.target("debug/examples/inspect"))

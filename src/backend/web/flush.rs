@@ -91,6 +91,8 @@ struct State {
     frozen_segments: BTreeSet<u32>,
     /// A step of folding of which it is not known whether it arrived. Its key is not used again before that is.
     doubtful: Option<Fold>,
+    /// Dropped when the connection is lost, which whoever waits for a transaction of its own then sees.
+    losses: Vec<oneshot::Sender<()>>,
     waiters: Vec<Waiter>,
     strict: bool,
     scheduled: bool,
@@ -146,6 +148,7 @@ impl Flusher {
                 frozen: Vec::new(),
                 frozen_segments: BTreeSet::new(),
                 doubtful: None,
+                losses: Vec::new(),
                 waiters: Vec::new(),
                 strict: false,
                 scheduled: false,
@@ -338,6 +341,7 @@ impl Flusher {
     /// The records to be written: those that could not be written before, then the pages that are dirty now.
     fn encode(&self, state: &mut State) -> (Vec<Written>, BTreeSet<u32>) {
         let mut records = std::mem::take(&mut state.frozen);
+        records.sort_by_key(|record| record.place);
         let mut segments = std::mem::take(&mut state.frozen_segments);
         let mut pages = self.pages.borrow_mut();
         if !pages.is_dirty() {

@@ -14,6 +14,7 @@ pub(super) struct Callbacks {
     pub(super) idle: Closure<dyn FnMut()>,
     pub(super) leaving: Closure<dyn FnMut(JsValue)>,
     pub(super) lost: Closure<dyn FnMut()>,
+    pub(super) unwanted: Closure<dyn FnMut()>,
 }
 
 impl Flusher {
@@ -86,7 +87,8 @@ impl Callbacks {
                 flusher.state.borrow_mut().idle_timer = None;
                 flusher.fold();
             }),
-            lost: calling(flusher, |flusher| {
+            lost: calling(flusher, Flusher::on_lost),
+            unwanted: calling(flusher, |flusher| {
                 if let Some(database) = flusher.state.borrow_mut().database.take() {
                     database.close();
                 }

@@ -1,14 +1,17 @@
 //! What becomes of a flush that failed: whether it arrived after all, a second attempt, or the bad news.
 
 use super::fold::{folded, unfold};
-use super::{Flusher, Waiter, fenced, set_timeout, tell};
+use super::{Cargo, Flusher, Waiter, fenced, set_timeout, tell};
 use crate::backend::web::idb::{self, Database, LOG, Missing};
 use crate::backend::web::record::{Header, Kind, Place};
 use crate::error::{Error, ErrorCode, Result};
+use futures_channel::oneshot;
 use js_sys::{Function, Uint8Array};
 use std::rc::Rc;
+use std::task::Poll;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::IdbTransaction;
 
 /// How long after a failure in the background the next attempt is made, in milliseconds.
 const RETRY_MS: i32 = 5_000;
@@ -57,6 +60,47 @@ impl Flusher {
                 }
             }
         });
+    }
+
+    /// The browser has closed the connection. A transaction that was told to commit before may never say how it ended, so
+    /// what is under way counts as failed; what is under its keys tells the rest.
+    pub(super) fn on_lost(self: &Rc<Self>) {
+        let mut state = self.state.borrow_mut();
+        if let Some(database) = state.database.take() {
+            database.close();
+        }
+        state.losses.clear();
+        let flights = std::mem::take(&mut state.flights);
+        let under_way = !flights.is_empty();
+        let mut waiters = Vec::new();
+        for flight in flights {
+            match flight.what {
+                Cargo::Flush { records, segments } => {
+                    state.frozen.extend(records);
+                    state.frozen_segments.extend(segments);
+                }
+                Cargo::Fold(fold) => state.doubtful = Some(fold),
+            }
+            waiters.extend(flight.waiters);
+        }
+        drop(state);
+        if under_way {
+            self.recover(&JsValue::NULL, waiters);
+        }
+    }
+
+    /// How a transaction ended; a lost connection is an error.
+    pub(super) async fn completion(&self, transaction: &IdbTransaction) -> Result<(), JsValue> {
+        let (held, lost) = oneshot::channel::<()>();
+        self.state.borrow_mut().losses.push(held);
+        let mut completed = std::pin::pin!(idb::completion(transaction));
+        let mut lost = std::pin::pin!(lost);
+        std::future::poll_fn(|context| match completed.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome),
+            // The other end is dropped when the connection is lost.
+            Poll::Pending => lost.as_mut().poll(context).map(|_| Err(JsValue::NULL)),
+        })
+        .await
     }
 
     /// Reopens a lost connection. What is frozen and arrived after all need not be written again.
@@ -201,7 +245,7 @@ impl Flusher {
         self.with_callback(|callbacks| {
             database.set_onclose(Some(callbacks.lost.as_ref().unchecked_ref()));
             // Somebody wants to delete the database: do not stand in the way.
-            database.set_onversionchange(Some(callbacks.lost.as_ref().unchecked_ref()));
+            database.set_onversionchange(Some(callbacks.unwanted.as_ref().unchecked_ref()));
         });
         // Closes the connection also when wasm cannot, so that nobody waits for it.
         let close = js_sys::Reflect::get(&database, &"close".into()).unwrap_or_default();

@@ -46,7 +46,7 @@ impl Flusher {
             None => Err(JsValue::NULL),
         };
         let completed = match transaction {
-            Ok(transaction) => idb::completion(&transaction).await,
+            Ok(transaction) => self.completion(&transaction).await,
             Err(error) => Err(error),
         };
         let completed = match completed {

@@ -229,21 +229,12 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
         let _ = write!(only, " AND {column} IN (SELECT value FROM json_each(?{}))", values.len());
     }
     let columns = &Task::statements().columns;
+    let candidates = candidates(&only);
     let sql = format!(
         "UPDATE tasks
          SET status = 'assigned', agent_id = ?1, lease_token = ?2, lease_expires_at = ?3, assigned_at = ?4,
              started_at = NULL, attempt = attempt + 1, updated_at = ?4, version = version + 1
-         WHERE id IN (
-             SELECT id FROM tasks INDEXED BY tasks_claimable
-             WHERE status = 'pending' AND unmet_dependencies = 0 AND run_at <= ?4{only}
-               -- Says nothing new, but has every priority looked up by itself: tasks that are not due cost nothing then.
-               AND priority IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
-               AND trust_operation IS NULL
-               AND (required_capabilities = '[]' OR NOT EXISTS (
-                   SELECT 1 FROM json_each(required_capabilities) AS required
-                   WHERE required.value NOT IN (SELECT value FROM json_each(?5))))
-             ORDER BY priority DESC, run_at, id
-             LIMIT ?6)
+         WHERE id IN (SELECT id FROM ({candidates}) LIMIT ?6)
          RETURNING {columns}"
     );
     let mut tasks = Vec::new();
@@ -253,6 +244,27 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
     })?;
     tasks.sort_by(|a, b| b.priority.cmp(&a.priority).then(a.run_at.cmp(&b.run_at)).then_with(|| a.id.cmp(&b.id)));
     Ok(tasks)
+}
+
+/// The ids of what may be claimed, the most urgent first, one query per priority.
+///
+/// Each reads the index from the first task of its priority to the last that is due, and stops at the limit. So neither the
+/// tasks that are not due yet nor those that are not reached cost anything.
+fn candidates(only: &str) -> String {
+    let of_priority = |priority| {
+        format!(
+            "SELECT id FROM (
+                 SELECT id FROM tasks INDEXED BY tasks_claimable
+                 WHERE status = 'pending' AND unmet_dependencies = 0 AND priority = {priority} AND run_at <= ?4{only}
+                   AND trust_operation IS NULL
+                   AND (required_capabilities = '[]' OR NOT EXISTS (
+                       SELECT 1 FROM json_each(required_capabilities) AS required
+                       WHERE required.value NOT IN (SELECT value FROM json_each(?5))))
+                 ORDER BY run_at, id
+                 LIMIT ?6)"
+        )
+    };
+    (0..=9).rev().map(of_priority).collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 /// What is needed to know of a task that is held by lease.

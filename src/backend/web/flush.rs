@@ -437,7 +437,10 @@ impl Flusher {
         if more {
             self.start(false);
         }
-        self.fold_if_due();
+        if !between && !more {
+            // Nobody has written meanwhile: on with the round. Otherwise it waits for the next idle time.
+            self.fold_on();
+        }
         tell(flight.waiters, &Ok(()));
         self.when_idle();
     }

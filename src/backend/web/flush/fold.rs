@@ -56,17 +56,15 @@ impl Flusher {
             self.with_callback(|callbacks| set_timeout(callbacks.idle.as_ref().unchecked_ref(), IDLE_MS));
     }
 
-    /// A log that has grown too long is folded also while there is work, one segment between two flushes.
-    pub(super) fn fold_if_due(self: &Rc<Self>) {
-        let due = {
-            let state = self.state.borrow();
-            state.round.is_some() || state.log_bytes > self.longest_log()
-        };
-        if due {
+    /// Goes on with a round that has begun.
+    pub(super) fn fold_on(self: &Rc<Self>) {
+        let begun = self.state.borrow().round.is_some();
+        if begun {
             self.fold();
         }
     }
 
+    /// A log beyond this is folded also while there is work, one segment between two flushes.
     pub(super) fn longest_log(&self) -> usize {
         FOLD_NOW_BYTES.max(self.pages.borrow().size() / 2)
     }

@@ -17,11 +17,17 @@ const figures = new Figures();
 const began = Date.now();
 const say = (text) => console.error(`${((Date.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}`);
 
+const facts = {};
+
 try {
-  const facts = await measure({ server, figures, options, say });
+  await measure({ server, figures, facts, options, say });
+} catch (error) {
+  console.error(error);
+  console.error('stopped early; this is what was measured until then');
+  process.exitCode = 1;
+} finally {
   const loaded = server.loaded('/pkg/');
   console.log(report({ figures, facts, loaded, options }));
   if (options.json) await writeFile(options.json, `${JSON.stringify({ facts, loaded, figures }, null, 1)}\n`);
-} finally {
   await server.close();
 }

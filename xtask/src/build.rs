@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::Result;
+use crate::comments;
 use crate::files;
 use crate::run::Run;
 use crate::setup::{self, For, Tools};
@@ -65,6 +66,15 @@ pub fn package(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result
     write_version(&staging.join("package.json"), &workspace.version()?)?;
     for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         files::copy(&workspace.path(file), &staging.join(file))?;
+    }
+
+    if profile == Profile::Release {
+        for script in files::ending_with(&staging, &[".js"])
+            .into_iter()
+            .chain(files::ending_with(&staging.join("runtime"), &[".js"]))
+        {
+            files::write(&script, comments::strip(&files::read(&script)?))?;
+        }
     }
 
     files::empty_folder(&workspace.pkg())?;

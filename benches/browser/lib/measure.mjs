@@ -7,8 +7,8 @@ import { Browser } from './browser.mjs';
 const FIRST = 10_000;                  // the size the targets are stated at
 const settle = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-export async function measure({ server, figures, options, say }) {
-  const facts = {};
+/** Fills `figures`, and `facts` about what was measured. */
+export async function measure({ server, figures, facts, options, say }) {
   for (const size of options.rows) {
     const browser = await Browser.start(server.url);
     facts.chromium ??= await browser.version();
@@ -20,7 +20,6 @@ export async function measure({ server, figures, options, say }) {
       await browser.close();
     }
   }
-  return facts;
 }
 
 async function bulk(browser, figures, { engines, runs }, size, say) {

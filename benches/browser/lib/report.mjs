@@ -30,7 +30,7 @@ export function report({ figures, facts, loaded, options }) {
   if (loaded.length) out.push(weight(loaded));
   if (facts.layout) out.push(layout(facts));
   out.push(targets(figures, loaded, options));
-  return out.join('\n\n');
+  return out.filter(Boolean).join('\n\n');
 }
 
 function heading({ chromium, swarmstore }, { runs }) {
@@ -74,13 +74,14 @@ function targets(figures, loaded, { rows }) {
   for (const target of TARGETS) {
     for (const size of rows) {
       const value = target.of((id, engine, at = size) => figures.get(id, at, engine));
-      if (size === target.size) lines.push([target.id, size.toLocaleString('en'), target.text, value === undefined ? '–' : `${value.toFixed(2)} ×`, verdict(target, value)]);
+      if (size === target.size && value !== undefined) lines.push([target.id, size.toLocaleString('en'), target.text, `${value.toFixed(2)} ×`, verdict(target, value)]);
     }
   }
   if (loaded.length) {
     const kb = loaded.reduce((total, f) => total + f.gzipped, 0) / 1000;
     lines.push(['W8', '', `≤ ${KILOBYTES.limit} KB gzipped, then ${KILOBYTES.next}`, `${kb.toFixed(0)} KB`, verdict({ ...KILOBYTES, better: 'less' }, kb)]);
   }
+  if (!lines.length) return '';
   return `### Targets\n\nRuns differ by up to 25 %: a ratio that close to its target is a tie.\n\n${table(['', 'N', 'Target', 'Ours', ''], lines)}`;
 }
 

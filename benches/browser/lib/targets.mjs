@@ -19,9 +19,8 @@ export const TARGETS = [
 
 export const KILOBYTES = { limit: 600, next: 450 };
 
-/** "met", "MISSED" or "–" (not measured), and whether the next step is reached too. */
+/** "met" or "MISSED", and whether the next step is reached too. */
 export function verdict({ limit, next, better }, value) {
-  if (value === undefined) return '–';
   const within = (bound) => (better === 'more' ? value >= bound : value <= bound);
   if (!within(limit)) return 'MISSED';
   return next !== undefined && within(next) ? 'met (next too)' : 'met';

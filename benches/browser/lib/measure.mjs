@@ -97,19 +97,20 @@ async function opening(browser, figures, { engines, runs }, size, say, facts) {
   if (engines.includes('swarmstore')) (facts.layout ??= {})[size] = await browser.step('layout', { size });
 
   const contenders = ['bytes', ...engines];
-  const once = (engine) => engine === 'bytes' ? browser.step('readBytes', { size }) : browser.step('openAndRead', { engine, size });
+  const once = (engine, code = false) => (engine === 'bytes' ? browser.step('readBytes', { size }) : browser.step('openAndRead', { engine, size, code }));
   for (let run = 0; run < runs; run++) {
     await browser.reload();
     for (const engine of contenders) await once(engine);                  // everybody has been open and was closed in this page
-    for (const engine of rotated(contenders, run)) figures.add('W5', size, engine, (await once(engine)).openMs);
+    for (const engine of rotated(contenders, run)) figures.add('W5', size, engine, await once(engine));
   }
   say(`W5 ${size}: after closing`);
   for (let run = 0; run < runs; run++) {
     for (const engine of rotated(contenders, run)) {
       await browser.restart();
-      const { openMs, moduleMs } = await once(engine);
-      figures.add('W5 restart', size, engine, openMs);
-      figures.add('W5 restart with code', size, engine, openMs + moduleMs);
+      figures.add('W5 restart', size, engine, await once(engine));
+      if (engine === 'bytes') continue;
+      await browser.restart();
+      figures.add('W5 restart with code', size, engine, await once(engine, true));
     }
   }
   say(`W5 ${size}: after a browser restart`);

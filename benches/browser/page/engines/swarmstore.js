@@ -2,12 +2,17 @@
 export const label = 'swarmstore';
 
 let SwarmStore;
-/** Loads the JavaScript and the wasm module; a memory store is the only public way to ask for the latter. */
+let warm = false;
+
+async function code() { ({ SwarmStore } = await import('/pkg/index.js')); }
+
+/** Loads the JavaScript and the wasm module; a memory store is the only public way to ask for the latter by itself. */
 export async function load() {
-  if (SwarmStore) return;
-  ({ SwarmStore } = await import('/pkg/index.js'));
-  const warm = await SwarmStore.open('warm-up', { storage: 'memory' });
-  await warm.close();
+  if (warm) return;
+  await code();
+  const store = await SwarmStore.open('warm-up', { storage: 'memory' });
+  await store.close();
+  warm = true;
 }
 
 export async function destroy(name) { await load(); await SwarmStore.destroy(name); }
@@ -16,7 +21,7 @@ export const version = () => SwarmStore?.version();
 export const shape = (rows) => rows.map((r) => ({ id: r.id, taskType: r.type, priority: r.priority, payload: r.payload }));
 
 export async function open(name, options) {
-  await load();
+  if (!SwarmStore) await code();
   return new Swarm(await SwarmStore.open(name, options));
 }
 

@@ -53,7 +53,7 @@ const WORKLOADS: &[Workload] = &[
     Workload { name: "async-insert", title: "the same against one hop to a thread and back by hand", target: None },
     Workload {
         name: "async-read",
-        title: "point read, async, one caller, for information (against blocking by hand)",
+        title: "point read, async, one caller (against blocking by hand)",
         target: Some(("read", 0.5)),
     },
     Workload {

@@ -27,7 +27,7 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
 
 fn run_native(workspace: &Workspace, tools: &Tools, arguments: &[&String]) -> Result {
     // Only what is in benches/: the unit tests' own harness does not know the arguments.
-    let cargo = tools.cargo().args(["bench", "--package", "swarmstore", "--benches"]).folder(workspace.root());
+    let cargo = tools.cargo().args(["bench", "--package", "swarmstore", "--bench", "native"]).folder(workspace.root());
     if arguments.is_empty() { cargo.go() } else { cargo.arg("--").args(arguments).go() }
 }
 

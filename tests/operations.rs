@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-use swarmstore::api::{Access, OPERATIONS, Operation, Parameter, operation};
+use swarmstore::api::{Access, OPERATIONS, Operation, Parameter, operation, unpack};
 use swarmstore::{Error, ErrorCode, NewAgent, Result, Store, Tx};
 
 fn all() -> impl Iterator<Item = &'static Operation> {
@@ -29,7 +29,7 @@ fn call(store: &Store, operation: &Operation, arguments: &str) -> Result<Option<
 
 fn answer(store: &Store, name: &str, arguments: &Json) -> Json {
     let text = call(store, named(name), &arguments.to_string()).expect("an answer").expect("something");
-    serde_json::from_str(&text).expect("JSON")
+    unpack(named(name), serde_json::from_str(&text).expect("JSON"))
 }
 
 /// A store with the agent `ada`, a task `held` that she has, and a stream.
@@ -238,7 +238,7 @@ fn a_record_is_the_same_text_however_it_is_read() {
         let added = text(add, json!([row]));
         assert_eq!(text(get, json!([row["id"]])), added);
         assert_eq!(text(list, json!([{ "where": { "id": row["id"] } }])), format!("[{added}]"));
-        let added: Json = serde_json::from_str(&added).unwrap();
+        let added = unpack(named(add), serde_json::from_str(&added).unwrap());
         for (name, value) in row.as_object().unwrap() {
             let as_given = ["priority", "backoff", "onConflict"].contains(&name.as_str()) || added[name] == *value;
             assert!(as_given, "{name}: {value} became {}", added[name]);

@@ -1,7 +1,46 @@
 //! Arguments and results that are no records: lists, options, counts.
 
 use crate::error::{Error, Result};
+use crate::model::json::Reader;
 use crate::model::{Answer, Argument, Claim, Expected, given, json, refusal};
+
+/// The arguments of a call, taken one after another from the text of an array, which is walked over once.
+pub(crate) struct Arguments<'a> {
+    reader: Reader<'a>,
+    taken: usize,
+    ended: bool,
+}
+
+impl<'a> Arguments<'a> {
+    pub(super) fn new(text: &'a str) -> Result<Self> {
+        let mut reader = Reader::around(text);
+        reader.open_array().map_err(refused)?;
+        Ok(Arguments { reader, taken: 0, ended: false })
+    }
+
+    /// The next argument; what the caller left out is absent.
+    pub(super) fn take<T: Argument>(&mut self, name: &str) -> Result<T> {
+        self.ended = self.ended || !self.reader.next(self.taken == 0).map_err(refused)?;
+        if self.ended {
+            return T::argument(None, name);
+        }
+        self.taken += 1;
+        T::read(&mut self.reader, name)
+    }
+
+    /// There are no more.
+    pub(super) fn end(&mut self) -> Result<()> {
+        let more = !self.ended && self.reader.next(self.taken == 0).map_err(refused)?;
+        if more {
+            return Err(refused(format!("expected at most {}", self.taken)));
+        }
+        self.reader.end().map_err(refused)
+    }
+}
+
+fn refused(reason: String) -> Error {
+    Error::invalid("arguments", reason)
+}
 
 /// Several rows; a refusal names the index of the row.
 pub(super) struct Rows<T>(pub(super) Vec<T>);
@@ -11,9 +50,17 @@ impl<T: Argument> Argument for Rows<T> {
 
     fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
-        let rows = json::elements(raw).map_err(|reason| Error::invalid(name, reason))?;
-        let read = |(at, row)| T::argument(Some(row), name).map_err(|error| error.at_index(at));
-        rows.into_iter().enumerate().map(read).collect::<Result<_>>().map(Rows)
+        Self::read(&mut Reader::around(raw), name)
+    }
+
+    fn read(reader: &mut Reader<'_>, name: &str) -> Result<Self> {
+        let refused = |reason| Error::invalid(name, reason);
+        let mut rows = Vec::new();
+        reader.open_array().map_err(refused)?;
+        while reader.next(rows.is_empty()).map_err(refused)? {
+            rows.push(T::read(reader, name).map_err(|error| error.at_index(rows.len()))?);
+        }
+        Ok(Rows(rows))
     }
 }
 
@@ -141,21 +188,29 @@ impl<T: Answer> Answer for Vec<T> {
     const TYPE: &'static str = "list";
 
     fn write_json(&self, out: &mut String) -> bool {
-        out.push('[');
-        let start = out.len();
-        for (at, element) in self.iter().enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            element.write_json(out);
-            if at == 0 {
-                // The others will be about as long: a list of thousands is not copied again and again as it grows.
-                out.reserve((out.len() - start + 16) * (self.len() - 1));
-            }
-        }
-        out.push(']');
-        true
+        write_list(self, out, T::write_json)
     }
+
+    fn pack(&self, out: &mut String) -> bool {
+        write_list(self, out, T::pack)
+    }
+}
+
+fn write_list<T>(list: &[T], out: &mut String, write: impl Fn(&T, &mut String) -> bool) -> bool {
+    out.push('[');
+    let start = out.len();
+    for (at, element) in list.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write(element, out);
+        if at == 0 {
+            // The others will be about as long: a list of thousands is not copied again and again as it grows.
+            out.reserve((out.len() - start + 16) * (list.len() - 1));
+        }
+    }
+    out.push(']');
+    true
 }
 
 impl<T: Answer> Answer for Option<T> {
@@ -163,6 +218,10 @@ impl<T: Answer> Answer for Option<T> {
 
     fn write_json(&self, out: &mut String) -> bool {
         self.as_ref().is_some_and(|answer| answer.write_json(out))
+    }
+
+    fn pack(&self, out: &mut String) -> bool {
+        self.as_ref().is_some_and(|answer| answer.pack(out))
     }
 }
 

@@ -1,7 +1,10 @@
 //! The JavaScript and TypeScript that follow from the table of operations and the records.
 
+use super::unpack::{answered, records};
 use super::{Access, OPERATIONS, Operation};
+use crate::model::packed::{Layout, Usual};
 use crate::model::{Agent, Event, Field, Kind, NewAgent, NewEvent, NewTask, Record, Task, camel};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 const HEADER: &str =
@@ -11,13 +14,21 @@ const HEADER: &str =
 #[must_use]
 pub fn javascript() -> String {
     let mut out = format!("{HEADER}import {{ Namespace }} from './runtime/namespace.js';\n\n");
-    out.push_str("/** Every operation, by its number: its name, whether it reads or writes, the bit mask of its raw Json arguments, their names. */\nexport const OPERATIONS = [\n");
+    for (name, fields, layout) in records() {
+        maker(name, fields, layout, &mut out);
+    }
+    out.push_str("/** Every operation, by its number: its name, whether it reads or writes, the bit mask of its raw Json arguments, their names, what makes its answer of a packed one. */\nexport const OPERATIONS = [\n");
     for operation in all() {
         let access = if operation.access == Access::Read { "read" } else { "write" };
         let names: Vec<_> =
             operation.parameters.iter().map(|parameter| format!("'{}'", camel(parameter.name))).collect();
         let (namespace, name, names) = (operation.namespace, camel(operation.name), names.join(", "));
-        let _ = writeln!(out, "  ['{namespace}.{name}', '{access}', {}, [{names}]],", raw_mask(operation));
+        let made = match answered(operation) {
+            Some((place, false)) => format!(", make{}", records()[place].0),
+            Some((place, true)) => format!(", (rows) => rows.map(make{})", records()[place].0),
+            None => String::new(),
+        };
+        let _ = writeln!(out, "  ['{namespace}.{name}', '{access}', {}, [{names}]{made}],", raw_mask(operation));
     }
     out.push_str("];\n");
     for (namespace, methods) in namespaces() {
@@ -46,6 +57,35 @@ pub fn javascript() -> String {
         json_fields().iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
     );
     out
+}
+
+/// The function that makes an object of a packed row: a literal, so that the objects of a kind all have one shape.
+fn maker(name: &str, fields: &[Field], layout: &Layout, out: &mut String) {
+    let always: HashMap<usize, usize> = layout.always.iter().enumerate().map(|(at, place)| (*place, at)).collect();
+    let _ = write!(
+        out,
+        "function make{name}(row) {{\n  const said = row[row.length - 1];\n  let at = {};\n  const made = {{\n",
+        layout.always.len()
+    );
+    for (&place, at) in layout.always.iter().zip(0..) {
+        let _ = writeln!(out, "    {}: row[{at}],", camel(fields[place].name));
+    }
+    let mut rest = String::new();
+    for (bit, (place, usual)) in layout.sometimes.iter().enumerate() {
+        let (key, bit) = (camel(fields[*place].name), 1_u32 << bit);
+        let usual = match usual {
+            Usual::Absent => {
+                let _ = writeln!(rest, "  if (said & {bit}) made.{key} = row[at++];");
+                continue;
+            }
+            Usual::Json(json) => (*json).to_owned(),
+            Usual::Text(text) => format!("'{text}'"),
+            Usual::Integer(integer) => integer.to_string(),
+            Usual::Same(other) => format!("row[{}]", always[other]),
+        };
+        let _ = writeln!(out, "    {key}: said & {bit} ? row[at++] : {usual},");
+    }
+    let _ = write!(out, "  }};\n{rest}  return made;\n}}\n\n");
 }
 
 /// The declarations `operations.d.ts`.

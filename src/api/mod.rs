@@ -9,12 +9,15 @@
 mod arguments;
 mod bindings;
 mod operations;
+mod unpack;
 
 pub use bindings::{javascript, typescript};
 pub use operations::OPERATIONS;
+pub use unpack::unpack;
+
+use arguments::Arguments;
 
 use crate::error::{Error, Result};
-use crate::model::json;
 use crate::store::Tx;
 
 /// Whether an operation changes anything.
@@ -42,7 +45,7 @@ pub struct Operation {
     pub parameters: &'static [Parameter],
     /// The TypeScript type of its result.
     pub result: &'static str,
-    pub(crate) run: fn(&Tx<'_>, &[&str], &mut String) -> Result<bool>,
+    pub(crate) run: fn(&Tx<'_>, &mut Arguments<'_>, &mut String) -> Result<bool>,
 }
 
 /// An argument of an operation.
@@ -60,18 +63,13 @@ pub struct Parameter {
 }
 
 impl Operation {
-    /// Runs the operation with the JSON text of an array of arguments; appends the JSON text of the result, `false` when
-    /// there is none (`undefined`).
+    /// Runs the operation with the JSON text of an array of arguments; appends the JSON text of the result with its records
+    /// packed (see [`unpack`]), `false` when there is none (`undefined`).
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when the arguments do not fit; the operation's own errors.
     pub fn call(&self, tx: &Tx<'_>, arguments: &str, out: &mut String) -> Result<bool> {
-        let given = json::elements(arguments).map_err(|reason| Error::invalid("arguments", reason))?;
-        if given.len() > self.parameters.len() {
-            let (namespace, name, most) = (self.namespace, self.name, self.parameters.len());
-            return Err(Error::invalid("arguments", format!("{namespace}.{name} takes at most {most}")));
-        }
-        (self.run)(tx, &given, out)
+        (self.run)(tx, &mut Arguments::new(arguments)?, out)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The table of operations.
 
-use super::arguments::{AppendOptions, CancelOptions, FailOptions, Members, PatchOf, Rows, Text, UpdateOptions};
+use super::arguments::{
+    AppendOptions, Arguments, CancelOptions, FailOptions, Members, PatchOf, Rows, Text, UpdateOptions,
+};
 use super::{Access, Operation, Parameter};
 use crate::error::Result;
+use crate::model::packed::pack;
 use crate::model::{
     Agent, AgentId, AgentPatch, Answer, Argument, Claim, Json, NewAgent, NewEvent, NewTask, Stream, Task, TaskId,
     TaskPatch,
@@ -23,20 +26,20 @@ impl Members for TaskPatch {
     }
 }
 
-/// A record as JSON text, without a struct on the way.
+/// A record packed, without a struct on the way.
 fn get_text<E: Entity>(tx: &Tx<'_>, id: &str) -> Result<Option<Text>> {
-    let row = repository::get::<E, repository::RowText>(tx.cx.connection(), id)?;
+    let row = repository::get::<E, repository::Packed>(tx.cx.connection(), id)?;
     Ok(row.map(|row| Text(row.0)))
 }
 
-/// A list of records as JSON text, without structs on the way.
+/// A list of packed records, without structs on the way.
 fn list_text<E: Entity>(tx: &Tx<'_>, query: &Query<E>) -> Result<Text> {
     let mut out = String::from("[");
     repository::select(tx.cx.connection(), query, &mut |row| {
         if out.len() > 1 {
             out.push(',');
         }
-        repository::write_row::<E>(row, &mut out)
+        pack(E::layout(), E::FIELDS, row, &mut out)
     })?;
     out.push(']');
     Ok(Text(out))
@@ -63,11 +66,11 @@ macro_rules! operations {
             result: $result,
             run: {
                 #[allow(unused_variables, unused_mut)]
-                fn run($tx: &Tx<'_>, arguments: &[&str], out: &mut String) -> Result<bool> {
-                    let mut arguments = arguments.iter().copied();
-                    $(let $parameter = <$type as Argument>::argument(arguments.next(), stringify!($parameter))?;)*
+                fn run($tx: &Tx<'_>, arguments: &mut Arguments<'_>, out: &mut String) -> Result<bool> {
+                    $(let $parameter: $type = arguments.take(stringify!($parameter))?;)*
+                    arguments.end()?;
                     let answer = $body?;
-                    Ok(Answer::write_json(&answer, out))
+                    Ok(Answer::pack(&answer, out))
                 }
                 run
             },

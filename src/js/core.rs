@@ -57,11 +57,14 @@ fn answer(given: bool, out: &str) -> JsValue {
     if given { JsValue::from_str(out) } else { JsValue::UNDEFINED }
 }
 
-/// The text at once, or a promise of it when there is something to wait for.
+/// The text alone, or with a promise when there is something to wait for: `[text, kept]`, so that it can be read meanwhile.
 fn when_kept(value: JsValue, receipt: Receipt) -> JsValue {
     match receipt {
         None => value,
-        Some(receipt) => promise(async move { receipt.await.map(|()| value) }).into(),
+        Some(receipt) => {
+            let kept = promise(async move { receipt.await.map(|()| JsValue::UNDEFINED) });
+            Array::of2(&value, &kept).into()
+        }
     }
 }
 
@@ -119,8 +122,9 @@ impl Core {
         self.inner.store.backend().abandon()
     }
 
-    /// Runs an operation by its number, with the JSON text of its arguments. Answers the JSON text of the result or
-    /// `undefined`, at once or, when it has to wait, as a promise.
+    /// Runs an operation by its number, with the JSON text of its arguments. Answers the packed JSON text of the result or
+    /// `undefined`: at once; with a promise, `[text, kept]`, when it is done but not kept yet; as a promise when it has to
+    /// wait for its turn.
     pub fn call(&self, operation: u32, arguments: String) -> Result<JsValue, JsValue> {
         let operation = api::operation(operation).map_err(|error| thrown(&error))?;
         let run = move |tx: &Tx<'_>| {

@@ -1,6 +1,6 @@
 //! Events: what happened, in streams that are only appended to.
 
-use super::json::{members, unescape};
+use super::json::{Reader, members, unescape};
 use super::record::{given, is_camel_of, record};
 use super::{AgentId, Argument, EventId, Json, Millis, TaskId};
 use crate::error::{Error, Result};
@@ -125,9 +125,13 @@ impl Argument for NewEvent {
 
     fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
+        Self::read(&mut Reader::around(raw), name)
+    }
+
+    fn read(reader: &mut Reader<'_>, name: &str) -> Result<Self> {
         let mut event = NewEvent::new("", Json::default());
         let (mut has_type, mut has_data) = (false, false);
-        members(raw, name, |key, value| {
+        reader.members(name, |key, value| {
             match key {
                 "id" => event.id = Some(given(value, key)?),
                 "data" => {

@@ -1,6 +1,6 @@
 //! The types that a field can have, and how each one looks in SQL, JSON and TypeScript.
 
-use super::json::{self, Json};
+use super::json::{self, Json, Reader};
 use super::time::Millis;
 use super::value::Value;
 use super::{AgentId, EventId, MAX_INTEGER, TaskId, id};
@@ -86,6 +86,15 @@ pub trait Argument: Sized {
     /// # Errors
     /// `INVALID_ARGUMENT`, naming the field.
     fn argument(raw: Option<&str>, name: &str) -> crate::Result<Self>;
+
+    /// Reads the value that follows in a larger text.
+    ///
+    /// # Errors
+    /// As [`argument`](Self::argument).
+    fn read(reader: &mut Reader<'_>, name: &str) -> crate::Result<Self> {
+        let raw = reader.value().map_err(|reason| crate::Error::invalid(name, reason))?;
+        Self::argument(Some(raw), name)
+    }
 }
 
 /// A result on its way to JavaScript.
@@ -95,6 +104,11 @@ pub trait Answer {
 
     /// Appends it as JSON; `false` when there is nothing (`undefined`).
     fn write_json(&self, out: &mut String) -> bool;
+
+    /// As [`write_json`](Self::write_json), with records packed as the JavaScript package takes them.
+    fn pack(&self, out: &mut String) -> bool {
+        self.write_json(out)
+    }
 }
 
 fn mismatch(expected: &str, value: &Value<'_>) -> String {
@@ -363,7 +377,8 @@ pub(crate) fn write_value(kind: Kind, value: &Value<'_>, out: &mut String) {
         (Kind::Json(_), Value::Text(text)) => out.push_str(text),
         (_, Value::Text(text)) => json::write_text(text, out),
         // Writing to a String cannot fail.
-        (_, Value::Integer(integer)) => drop(write!(out, "{integer}")),
+        (_, Value::Integer(integer)) => out.push_str(itoa::Buffer::new().format(*integer)),
+        // Writing to a String cannot fail.
         (_, Value::Real(real)) => drop(write!(out, "{real}")),
         (_, Value::Null | Value::Blob(_)) => out.push_str("null"),
     }

@@ -111,7 +111,7 @@ pub(crate) fn whole(text: &str) -> Result<&str, String> {
 }
 
 /// Walks over a JSON text, giving out the raw text of its parts.
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     deepest: usize,
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 
     /// For arguments: a value in them may be nested as deep as any, so what is around it may be a little deeper.
-    fn around(text: &'a str) -> Self {
+    pub(crate) fn around(text: &'a str) -> Self {
         Reader { deepest: MAX_DEPTH + AROUND, ..Reader::new(text) }
     }
 
@@ -137,21 +137,51 @@ impl<'a> Reader<'a> {
         Ok(&self.text[from..self.at])
     }
 
-    /// Calls `each` with the raw text of every element of the array that follows.
-    pub(crate) fn array(&mut self, mut each: impl FnMut(&'a str) -> Result<(), String>) -> Result<(), String> {
-        if !self.eat(b'[') {
-            return Err(format!("expected an array, got {}", self.type_name()));
-        }
+    /// Begins the array that follows; [`next`](Self::next) says whether it has an element.
+    pub(crate) fn open_array(&mut self) -> Result<(), String> {
+        if self.eat(b'[') { Ok(()) } else { Err(format!("expected an array, got {}", self.type_name())) }
+    }
+
+    /// Whether the array has another element; `first` for the first one.
+    pub(crate) fn next(&mut self, first: bool) -> Result<bool, String> {
         if self.eat(b']') {
-            return Ok(());
+            return Ok(false);
         }
-        loop {
-            each(self.value()?)?;
-            if self.eat(b']') {
-                return Ok(());
-            }
+        if !first {
             self.expect(b',')?;
         }
+        Ok(true)
+    }
+
+    /// Calls `each` with key and raw value of every member of the object that follows. What is no object is refused by `name`.
+    pub(crate) fn members(
+        &mut self,
+        name: &str,
+        mut each: impl FnMut(&str, &'a str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let refused = |reason| Error::invalid(name, reason);
+        if !self.eat(b'{') {
+            return Err(refused(format!("expected an object, got {}", self.type_name())));
+        }
+        if self.eat(b'}') {
+            return Ok(());
+        }
+        let outer = self.keys.len();
+        loop {
+            self.space();
+            let key = unescape(self.string().map_err(refused)?);
+            self.expect(b':').map_err(refused)?;
+            let value = self.value().map_err(|reason| Error::invalid(&*key, reason))?;
+            each(&key, value)?;
+            self.keys.push(key);
+            if self.eat(b'}') {
+                break;
+            }
+            self.expect(b',').map_err(refused)?;
+        }
+        let twice = repeated(&mut self.keys[outer..]).map(|key| format!("the key {key:?} is there twice"));
+        self.keys.truncate(outer);
+        twice.map_or(Ok(()), |reason| Err(refused(reason)))
     }
 
     /// Whether the text ends here.
@@ -396,36 +426,19 @@ pub(crate) fn type_name(raw: &str) -> &'static str {
 pub(crate) fn members<'a>(
     raw: &'a str,
     name: &str,
-    mut each: impl FnMut(&str, &'a str) -> Result<(), Error>,
+    each: impl FnMut(&str, &'a str) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let refused = |reason| Error::invalid(name, reason);
-    let mut reader = Reader::around(raw);
-    if !reader.eat(b'{') {
-        return Err(refused(format!("expected an object, got {}", type_name(raw))));
-    }
-    if reader.eat(b'}') {
-        return Ok(());
-    }
-    loop {
-        reader.space();
-        let key = unescape(reader.string().map_err(refused)?);
-        reader.expect(b':').map_err(refused)?;
-        let value = reader.value().map_err(|reason| Error::invalid(&*key, reason))?;
-        each(&key, value)?;
-        if reader.eat(b'}') {
-            return Ok(());
-        }
-        reader.expect(b',').map_err(refused)?;
-    }
+    Reader::around(raw).members(name, each)
 }
 
 /// The elements of the array `raw`.
 pub(crate) fn elements(raw: &str) -> Result<Vec<&str>, String> {
     let mut found = Vec::new();
-    Reader::around(raw).array(|element| {
-        found.push(element);
-        Ok(())
-    })?;
+    let mut reader = Reader::around(raw);
+    reader.open_array()?;
+    while reader.next(found.is_empty())? {
+        found.push(reader.value()?);
+    }
     Ok(found)
 }
 

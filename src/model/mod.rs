@@ -5,6 +5,7 @@ mod event;
 mod field;
 mod id;
 pub(crate) mod json;
+pub(crate) mod packed;
 mod patch;
 mod record;
 mod task;
@@ -13,7 +14,6 @@ mod value;
 
 pub use agent::{Agent, AgentPatch, AgentStatus, NewAgent};
 pub use event::{Event, Expected, NewEvent, Stream};
-pub(crate) use field::write_value;
 pub use field::{Answer, Argument, Field, Kind, Scalar};
 pub(crate) use id::refusal;
 pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};

@@ -1,6 +1,7 @@
 //! Records, described once: the macro gives the struct, what callers hand in to make one or change one, and the
 //! description from which SQL, JSON and TypeScript come.
 
+use super::packed::Layout;
 use super::{Field, Kind, MAX_INTEGER, Millis, Scalar, Value};
 use crate::error::{Error, Result};
 
@@ -26,8 +27,8 @@ pub trait Record: Sized + 'static {
     /// Its fields in order; the first is the id.
     const FIELDS: &'static [Field];
 
-    /// The keys of its JSON object, `"agentType":` and so on, in the order of the fields.
-    fn json_keys() -> &'static [String];
+    /// How its fields are packed on their way to JavaScript.
+    fn layout() -> &'static Layout;
 
     /// Its id.
     fn id(&self) -> &str;
@@ -131,28 +132,38 @@ pub(crate) fn is_camel_of(key: &str, name: &str) -> bool {
     letters.next().is_none()
 }
 
-/// The keys of a JSON object with these fields.
-pub(crate) fn json_keys(fields: &[Field]) -> Vec<String> {
-    fields.iter().map(|field| format!("\"{}\":", camel(field.name))).collect()
+/// A record's fields as a row.
+struct Fields<'a, R>(&'a R);
+
+impl<R: Record> Row for Fields<'_, R> {
+    fn get(&self, index: usize) -> Result<Value<'_>> {
+        Ok(self.0.value(index))
+    }
 }
 
 /// Appends a record as a JSON object with JavaScript names; absent fields are left out.
 pub(crate) fn write_record<R: Record>(record: &R, out: &mut String) {
-    let keys = R::json_keys();
     out.push('{');
-    let mut first = true;
     for (index, field) in R::FIELDS.iter().enumerate() {
         let value = record.value(index);
         if field.optional && value == Value::Null {
             continue;
         }
-        if !std::mem::take(&mut first) {
+        if !out.ends_with('{') {
             out.push(',');
         }
-        out.push_str(&keys[index]);
+        super::json::write_text(&camel(field.name), out);
+        out.push(':');
         super::field::write_value(field.kind, &value, out);
     }
     out.push('}');
+}
+
+/// Appends a record packed.
+pub(crate) fn pack_record<R: Record>(record: &R, out: &mut String) {
+    // A record that is there has all of its fields.
+    let packed = super::packed::pack(R::layout(), R::FIELDS, &Fields(record), out);
+    debug_assert!(packed.is_ok());
 }
 
 /// The struct of a record and its description.
@@ -180,9 +191,9 @@ macro_rules! record {
                 doc: concat!($($fdoc, "\n",)*),
             },)*];
 
-            fn json_keys() -> &'static [String] {
-                static KEYS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
-                KEYS.get_or_init(|| $crate::model::record::json_keys(Self::FIELDS))
+            fn layout() -> &'static $crate::model::packed::Layout {
+                static LAYOUT: std::sync::OnceLock<$crate::model::packed::Layout> = std::sync::OnceLock::new();
+                LAYOUT.get_or_init(|| $crate::model::packed::Layout::new($table, Self::FIELDS))
             }
 
             fn id(&self) -> &str {
@@ -221,6 +232,10 @@ macro_rules! record {
             const TYPE: &'static str = stringify!($name);
             fn write_json(&self, out: &mut String) -> bool {
                 $crate::model::record::write_record(self, out);
+                true
+            }
+            fn pack(&self, out: &mut String) -> bool {
+                $crate::model::record::pack_record(self, out);
                 true
             }
         }
@@ -329,14 +344,18 @@ macro_rules! mutable_record {
             const TYPE: &'static str = stringify!($new);
 
             fn argument(raw: Option<&str>, name: &str) -> $crate::Result<Self> {
-                use $crate::model::record::{given, is_camel_of};
                 let raw = raw.ok_or_else(|| $crate::Error::invalid(name, "is required"))?;
+                Self::read(&mut $crate::model::json::Reader::around(raw), name)
+            }
+
+            fn read(reader: &mut $crate::model::json::Reader<'_>, name: &str) -> $crate::Result<Self> {
+                use $crate::model::record::{given, is_camel_of};
                 let mut id = None;
                 $(let mut $required: Option<$rtype> = None;)*
                 $(let mut $optional: Option<$otype> = None;)*
                 $(let mut $defaulted: Option<$dtype> = None;)*
                 $(let mut $only: Option<$ntype> = None;)*
-                $crate::model::json::members(raw, name, |key, value| {
+                reader.members(name, |key, value| {
                     match key {
                         "id" => id = Some(given(value, "id")?),
                         $(_ if is_camel_of(key, stringify!($required)) => $required = Some(given(value, key)?),)*

@@ -2,10 +2,11 @@
 
 use super::{Connection, Entity, Order, Query, Row, Value};
 use crate::error::{Error, Result};
-use crate::model::{Field, Kind, write_value};
+use crate::model::packed::pack;
+use crate::model::{Field, Kind};
 use std::fmt::Write as _;
 
-/// What a row can be read as: the record itself, or its JSON text for a caller that wants no struct.
+/// What a row can be read as: the record itself, or its packed text for a caller that wants no struct.
 pub(crate) trait FromRow<E: Entity>: Sized {
     fn from_row(row: &dyn Row) -> Result<Self>;
 }
@@ -16,35 +17,15 @@ impl<E: Entity> FromRow<E> for E {
     }
 }
 
-/// A row as JSON text, stored JSON spliced in unparsed.
-pub(crate) struct RowText(pub(crate) String);
+/// A row packed for JavaScript, stored JSON spliced in unparsed.
+pub(crate) struct Packed(pub(crate) String);
 
-impl<E: Entity> FromRow<E> for RowText {
+impl<E: Entity> FromRow<E> for Packed {
     fn from_row(row: &dyn Row) -> Result<Self> {
-        let mut out = String::with_capacity(1024);
-        write_row::<E>(row, &mut out)?;
-        Ok(RowText(out))
+        let mut out = String::with_capacity(512);
+        pack(E::layout(), E::FIELDS, row, &mut out)?;
+        Ok(Packed(out))
     }
-}
-
-/// Appends a row as a JSON object.
-pub(crate) fn write_row<E: Entity>(row: &dyn Row, out: &mut String) -> Result<()> {
-    let keys = E::json_keys();
-    out.push('{');
-    let mut first = true;
-    for (index, field) in E::FIELDS.iter().enumerate() {
-        let value = row.get(index)?;
-        if field.optional && value == Value::Null {
-            continue;
-        }
-        if !std::mem::take(&mut first) {
-            out.push(',');
-        }
-        out.push_str(&keys[index]);
-        write_value(field.kind, &value, out);
-    }
-    out.push('}');
-    Ok(())
 }
 
 /// Inserts; `false` when the id or another unique value is taken.

@@ -4,6 +4,9 @@ import { test } from 'node:test';
 import { webLocks } from './locks.js';
 import { deferred, open, rejects, SwarmStore } from './support.js';
 
+/** The version of the port's protocol. */
+const protocol = 2;
+
 /** Longer than any test waits: whoever is let in before was not let in by a timeout. */
 const patient = { transactionTimeout: 60_000 };
 
@@ -213,11 +216,11 @@ test('a_lock_that_cannot_be_seen_from_here_says_nothing', async (t) => {
   port.addEventListener('message', ({ data }) => answers[data.id]?.(data));
   port.start();
   t.after(() => port.close());
-  assert.equal((await ask({ id: 1, ask: 'hello', version: 1, lock: 'of another origin' })).value.name, owner.name);
+  assert.equal((await ask({ id: 1, ask: 'hello', version: protocol, lock: 'of another origin' })).value.name, owner.name);
   await settled();
   assert.deepEqual(locks.awaited, []);
   assert.equal((await ask({ id: 2, ask: 'call', name: 'tasks.count', text: '[]' })).value, '0');
-  assert.equal((await ask({ id: 3, ask: 'hello', version: 1, lock: 7 })).error.code, 'INVALID_ARGUMENT');
+  assert.equal((await ask({ id: 3, ask: 'hello', version: protocol, lock: 7 })).error.code, 'INVALID_ARGUMENT');
 });
 
 test('where_locks_are_refused_a_connection_does_without', async (t) => {

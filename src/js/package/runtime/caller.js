@@ -2,7 +2,7 @@
  * Calling an operation: check and encode, call, decode.
  * @module
  */
-import { argumentsOf, numberOf, rawOf } from './catalogue.js';
+import { argumentsOf, makerOf, numberOf, rawOf } from './catalogue.js';
 import { invalid, SwarmStoreError } from './error.js';
 import { encode } from './json.js';
 
@@ -22,12 +22,13 @@ export class Caller {
 
   /**
    * `text` is the JSON of the positional arguments, the answer that of the result, or undefined for "not there". A local store
-   * answers reads at once, and then the promise made in `invoke` is the only one.
+   * answers reads at once, and then the promise made in `invoke` is the only one; a write whose outcome is known but not kept
+   * yet is answered by both, the text and the promise that it is kept.
    *
    * @abstract
    * @param {number} op
    * @param {string} text
-   * @returns {string | undefined | Promise<string | undefined>}
+   * @returns {string | undefined | Promise<string | undefined> | [string | undefined, Promise<unknown>]}
    * @throws {SwarmStoreError}
    */
   call(op, text) {
@@ -45,16 +46,38 @@ export class Caller {
     try {
       this.check();
       const answer = this.call(op, encode(args, raw, argumentsOf(op)));
-      return typeof answer === 'object' ? answer.then(decode) : Promise.resolve(decode(answer));
+      const make = makerOf(op);
+      if (typeof answer !== 'object') return Promise.resolve(decode(answer, make));
+      if (answer instanceof Promise) return answer.then((text) => decode(text, make));
+      return decodeMeanwhile(answer, make);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 }
 
-/** @param {string | undefined} text */
-export function decode(text) {
-  return text === undefined ? undefined : JSON.parse(text);
+/**
+ * @param {string | undefined} text
+ * @param {((packed: any) => any)} [make] makes the answer of a packed one
+ */
+export function decode(text, make) {
+  if (text === undefined) return undefined;
+  const value = JSON.parse(text);
+  return make ? make(value) : value;
+}
+
+/**
+ * Decodes while the storage is at work. The flush is issued in a microtask that is queued already, so it goes first.
+ * @param {[string | undefined, Promise<unknown>]} answer
+ * @param {((packed: any) => any)} [make]
+ */
+function decodeMeanwhile([text, kept], make) {
+  /** @type {any} */
+  let value;
+  queueMicrotask(() => {
+    value = decode(text, make);
+  });
+  return kept.then(() => value);
 }
 
 /**
@@ -90,7 +113,15 @@ function withIndex(error, index) {
   return new SwarmStoreError(error.code, `operation ${index}: ${error.message}`, { ...error, index });
 }
 
-/** What is "not there" is null in a batch's answer and undefined outside of it. */
-export function decodeBatch(/** @type {string} */ text) {
-  return JSON.parse(text).map((/** @type {unknown} */ value) => value ?? undefined);
+/**
+ * What is "not there" is null in a batch's answer and undefined outside of it.
+ * @param {string} text
+ * @param {[op: number, text: string][]} calls
+ */
+export function decodeBatch(text, calls) {
+  return JSON.parse(text).map((/** @type {any} */ value, /** @type {number} */ at) => {
+    if (value === null) return undefined;
+    const make = makerOf(calls[at][0]);
+    return make ? make(value) : value;
+  });
 }

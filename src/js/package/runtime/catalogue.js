@@ -38,3 +38,12 @@ export function rawOf(op) {
 export function argumentsOf(op) {
   return /** @type {any} */ (OPERATIONS[op][3]);
 }
+
+/**
+ * What makes the answer of a packed one; undefined for an answer that is not packed.
+ * @param {number} op
+ * @returns {((packed: any) => any) | undefined}
+ */
+export function makerOf(op) {
+  return /** @type {any} */ (OPERATIONS[op][4]);
+}

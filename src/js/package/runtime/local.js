@@ -70,7 +70,7 @@ export class LocalChannel extends Channel {
   /**
    * @param {number} op
    * @param {string} text
-   * @returns {string | undefined | Promise<string | undefined>}
+   * @returns {string | undefined | Promise<string | undefined> | [string | undefined, Promise<unknown>]}
    */
   call(op, text) {
     this.check();
@@ -80,7 +80,8 @@ export class LocalChannel extends Channel {
     } catch (thrown) {
       throw this.#engine.failure(thrown);
     }
-    return typeof answer === 'object' ? this.#engine.settle(answer) : answer;
+    if (typeof answer !== 'object') return answer;
+    return Array.isArray(answer) ? [answer[0], this.#engine.settle(answer[1])] : this.#engine.settle(answer);
   }
 
   /**
@@ -90,7 +91,10 @@ export class LocalChannel extends Channel {
   async batch(calls) {
     this.check();
     const text = `[${calls.map(([op, args]) => `[${op},${args}]`).join(',')}]`;
-    return this.#engine.run(() => this.#core.batch(text));
+    const answer = await this.#engine.run(() => this.#core.batch(text));
+    if (!Array.isArray(answer)) return answer;
+    await this.#engine.settle(answer[1]);
+    return answer[0];
   }
 
   /**

@@ -90,7 +90,7 @@ export class PortServer {
       case 'hello':
         return this.#hello(message.version, message.lock);
       case 'call':
-        return this.#caller(message.tx).call(operation(message.name), string(message.text));
+        return whole(this.#caller(message.tx).call(operation(message.name), string(message.text)));
       case 'query':
         return this.#caller(message.tx).query(message.sql, checkQuery(message.sql, message.params));
       case 'batch':
@@ -208,4 +208,12 @@ function argument(message) {
   if (message.ask === 'maintain') return string(message.argument);
   if (message.ask === 'importFile' && !(message.argument instanceof Blob)) throw invalid('file', 'file: a Blob is needed');
   return message.argument;
+}
+
+/**
+ * The answer when it is kept.
+ * @param {string | undefined | Promise<string | undefined> | [string | undefined, Promise<unknown>]} answer
+ */
+function whole(answer) {
+  return Array.isArray(answer) ? answer[1].then(() => answer[0]) : answer;
 }

@@ -19,7 +19,7 @@
  */
 
 /** Raised when an end could misunderstand the other; adding a question is no such change. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Questions that are a method of the channel, with at most one argument. */
 export const METHODS = new Set(['flush', 'exportFile', 'importFile', 'health', 'maintain', 'persist', 'persisted', 'estimate']);

@@ -98,7 +98,8 @@ export class Store {
   /** @param {unknown[][]} operations */
   async batch(operations) {
     this.#channel.check();
-    return decodeBatch(await this.#channel.batch(encodeBatch(operations)));
+    const calls = encodeBatch(operations);
+    return decodeBatch(await this.#channel.batch(calls), calls);
   }
 
   /**

@@ -1,15 +1,16 @@
 //! What an engine has to do to carry a store.
 
+mod settings;
 mod sqlite;
 #[cfg(target_family = "wasm")]
 pub(crate) mod web;
 
+pub(crate) use settings::{FlushErrorHandler, OpenRequest, Settings};
 pub(crate) use sqlite::{destroy, open, rescue};
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::platform::{BoxFuture, Clock, MaybeSend, MaybeSync};
+use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 use crate::sql::Connection;
-use std::sync::Arc;
 
 /// When an acknowledged write is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,24 +65,6 @@ pub struct FlushState {
     /// How much of the latest work a crash may cost at most.
     pub loss_window_ms: Option<i64>,
 }
-
-/// What a backend needs to know to open.
-pub(crate) struct OpenRequest {
-    pub(crate) url: String,
-    pub(crate) durability: Durability,
-    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
-    pub(crate) sync_interval_ms: u32,
-    pub(crate) clock: Arc<dyn Clock>,
-    #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
-    pub(crate) on_flush_error: Option<Arc<FlushErrorHandler>>,
-}
-
-/// Told of a flush that failed with nobody waiting for it.
-#[cfg(not(target_family = "wasm"))]
-pub(crate) type FlushErrorHandler = dyn Fn(&Error) + Send + Sync;
-/// Told of a flush that failed with nobody waiting for it.
-#[cfg(target_family = "wasm")]
-pub(crate) type FlushErrorHandler = dyn Fn(&Error);
 
 /// Work to be done inside a transaction. It may be run again, so it touches nothing outside.
 pub type Job<'a> = dyn FnMut(&dyn Connection) -> Result<()> + 'a;

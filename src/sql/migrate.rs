@@ -1,7 +1,7 @@
 //! Bringing a database to the version of this code.
 
 use super::{Connection, Value, schema};
-use crate::error::{ErrorCode, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::Millis;
 
 /// The schema version that this code writes.
@@ -66,6 +66,19 @@ pub fn migrate(connection: &dyn Connection, now: Millis) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Checks that a database which may not be changed has the tables that this code expects.
+///
+/// # Errors
+/// `MIGRATION` when it is older or newer than this code; `INVALID_ARGUMENT` when it is none of swarmstore's.
+pub fn require_current(connection: &dyn Connection) -> Result<()> {
+    match schema_version(connection)? {
+        SCHEMA_VERSION => (1..).zip(MIGRATIONS).try_for_each(|(number, known)| verify(connection, number, known)),
+        0 => Err(Error::invalid("url", "names a database that is none of swarmstore's")),
+        version => Err(ErrorCode::Migration
+            .error(format!("the database has schema version {version}, not {SCHEMA_VERSION}, and is to be read only"))),
+    }
 }
 
 fn verify(connection: &dyn Connection, number: i64, migration: &Migration) -> Result<()> {

@@ -12,5 +12,5 @@ pub use crate::model::{Row, Value};
 pub use connection::Connection;
 pub use dialect::Dialect;
 pub use entity::{Entity, Statements};
-pub use migrate::{SCHEMA_VERSION, migrate, schema_version};
+pub use migrate::{SCHEMA_VERSION, migrate, require_current, schema_version};
 pub use query::{Order, Query};

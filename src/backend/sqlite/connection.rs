@@ -13,6 +13,8 @@ const STATEMENTS: usize = 200;
 /// One SQLite connection.
 pub(crate) struct SqliteConnection {
     pub(crate) raw: rusqlite::Connection,
+    #[cfg(not(target_family = "wasm"))]
+    deadline: Option<super::deadline::Deadline>,
 }
 
 impl SqliteConnection {
@@ -22,9 +24,29 @@ impl SqliteConnection {
         // Keeps a statement prepared whatever is bound to it: otherwise SQLite looks at bound values because of our partial
         // indexes, and prepares anew each time.
         raw.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(from_sqlite)?;
-        let connection = SqliteConnection { raw };
+        let connection = SqliteConnection {
+            raw,
+            #[cfg(not(target_family = "wasm"))]
+            deadline: None,
+        };
         connection.execute_script(super::PRAGMAS)?;
         Ok(connection)
+    }
+
+    /// Stops every statement that takes longer; 0 for no limit.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn limit_statements(&mut self, millis: u32) -> Result<()> {
+        self.deadline = super::deadline::Deadline::set(&mut self.raw, millis)?;
+        Ok(())
+    }
+
+    /// Tells the limit that a statement begins.
+    #[cfg_attr(target_family = "wasm", allow(clippy::unused_self))] // there no statement is limited
+    fn begins(&self) {
+        #[cfg(not(target_family = "wasm"))]
+        if let Some(deadline) = &self.deadline {
+            deadline.begin();
+        }
     }
 
     /// A connection to nothing, in the place of one that was closed.
@@ -83,6 +105,7 @@ impl Connection for SqliteConnection {
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
         let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
         bind(&mut statement, params)?;
+        self.begins();
         let changed = statement.raw_execute().map_err(from_sqlite)?;
         Ok(changed as u64)
     }
@@ -90,6 +113,7 @@ impl Connection for SqliteConnection {
     fn query(&self, sql: &str, params: &[Value<'_>], each_row: &mut dyn FnMut(&dyn Row) -> Result<()>) -> Result<()> {
         let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
         bind(&mut statement, params)?;
+        self.begins();
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(from_sqlite)? {
             each_row(&SqliteRow(row))?;
@@ -98,6 +122,7 @@ impl Connection for SqliteConnection {
     }
 
     fn execute_script(&self, sql: &str) -> Result<()> {
+        self.begins();
         self.raw.execute_batch(sql).map_err(from_sqlite)
     }
 
@@ -184,10 +209,10 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
         Some(Sqlite::ConstraintViolation) => ErrorCode::Constraint,
         Some(Sqlite::DiskFull | Sqlite::OutOfMemory) => ErrorCode::Quota,
         Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => ErrorCode::Corrupt,
-        Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => ErrorCode::Timeout,
+        // Only the limit of a statement's time interrupts.
+        Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked | Sqlite::OperationInterrupted) => ErrorCode::Timeout,
         Some(Sqlite::CannotOpen | Sqlite::PermissionDenied | Sqlite::SystemIoFailure) => ErrorCode::Unavailable,
         Some(Sqlite::TooBig) => ErrorCode::InvalidArgument,
-        Some(Sqlite::OperationInterrupted) => ErrorCode::Aborted,
         _ => ErrorCode::Internal,
     };
     let message = match code {

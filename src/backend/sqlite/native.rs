@@ -6,24 +6,24 @@
 use super::readers::Readers;
 use super::writer::{Writer, WriterLock};
 use super::{SqliteConnection, connection::from_sqlite, image};
-use crate::backend::{Backend, Durability, FlushState, Job, OpenRequest, OwnedJob, Storage, Transaction, closed};
+use crate::backend::{
+    Backend, Durability, FlushState, Job, OpenRequest, OwnedJob, Settings, Storage, Transaction, closed,
+};
 use crate::error::{ErrorCode, Result};
 use crate::platform::{BoxFuture, Clock};
-use crate::sql::{Connection, migrate};
+use crate::sql::{Connection, migrate, require_current};
 use rusqlite::OpenFlags;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-/// How long a connection waits for another process's lock.
-const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// How to make another connection to one database.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     path: String,
     storage: Storage,
-    durability: Durability,
+    pub(super) settings: Settings,
 }
 
 impl Place {
@@ -43,12 +43,40 @@ impl Place {
             flags |= OpenFlags::SQLITE_OPEN_URI;
         }
         let raw = rusqlite::Connection::open_with_flags(&self.path, flags).map_err(from_sqlite)?;
-        raw.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS.into())).map_err(from_sqlite)?;
-        let connection = SqliteConnection::new(raw)?;
-        connection.execute_script(&format!("PRAGMA synchronous = {};", synchronous(self.durability)))?;
+        raw.busy_timeout(self.busy_timeout()).map_err(from_sqlite)?;
+        let mut connection = SqliteConnection::new(raw)?;
+        connection.limit_statements(self.settings.statement_timeout_ms)?;
+        connection.execute_script(&format!(
+            "PRAGMA synchronous = {}; PRAGMA cache_size = -{};",
+            synchronous(self.settings.durability),
+            self.settings.cache_kib
+        ))?;
         if read_only {
             connection.execute_script("PRAGMA query_only = ON;")?;
         }
+        Ok(connection)
+    }
+
+    fn busy_timeout(&self) -> Duration {
+        Duration::from_millis(self.settings.busy_timeout_ms.into())
+    }
+
+    /// The connection that writes; the database is made and brought to our version. Read-only, it has to be there.
+    fn first_connection(&self, clock: &dyn Clock) -> Result<SqliteConnection> {
+        if self.settings.read_only {
+            if !Path::new(&self.path).exists() {
+                return Err(ErrorCode::NotFound.error("there is no such store, and it is to be read only"));
+            }
+            let connection = self.connect(true)?;
+            require_current(&connection)?;
+            return Ok(connection);
+        }
+        let connection = self.connect(false)?;
+        if self.storage == Storage::File {
+            use_log(&connection, self.busy_timeout())?;
+        }
+        let now = clock.now();
+        connection.in_transaction("BEGIN IMMEDIATE", &mut |connection| migrate(connection, now))?;
         Ok(connection)
     }
 }
@@ -103,17 +131,11 @@ struct Native {
 impl Native {
     fn open(request: &OpenRequest) -> Result<Self> {
         let place = place(request)?;
-        let connection = place.connect(false)?;
-        if place.storage == Storage::File {
-            use_log(&connection)?;
-        }
-        let now = request.clock.now();
-        connection.in_transaction("BEGIN IMMEDIATE", &mut |connection| migrate(connection, now))?;
-        let lock = WriterLock::new(connection);
+        let lock = WriterLock::new(place.first_connection(&*request.clock)?);
         let closed = Arc::default();
         Ok(Native {
             readers: Arc::new(Readers::new(place.clone())),
-            writer: Writer::start(lock.clone(), place.durability, Arc::clone(&closed))?,
+            writer: Writer::start(lock.clone(), place.settings.durability, Arc::clone(&closed))?,
             place,
             lock,
             closed,
@@ -127,8 +149,8 @@ impl Native {
 }
 
 /// Turns a file to WAL. Of two who do so at once with a new file, SQLite turns one away without waiting.
-fn use_log(connection: &SqliteConnection) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_millis(BUSY_TIMEOUT_MS.into());
+fn use_log(connection: &SqliteConnection, busy_timeout: Duration) -> Result<()> {
+    let deadline = Instant::now() + busy_timeout;
     loop {
         match connection.execute_script("PRAGMA journal_mode = WAL;") {
             Err(error) if error.code() == ErrorCode::Timeout && Instant::now() < deadline => {
@@ -140,29 +162,25 @@ fn use_log(connection: &SqliteConnection) -> Result<()> {
 }
 
 fn place(request: &OpenRequest) -> Result<Place> {
-    let durability = request.durability;
+    let settings = request.settings;
     let url = request.url.as_str();
     if url == "memory:" {
         // A name of its own for every store, shared by that store's connections.
         static STORES: AtomicU64 = AtomicU64::new(0);
         let number = STORES.fetch_add(1, Ordering::Relaxed);
-        return Ok(Place {
-            path: format!("file:/swarmstore-{number}?vfs=memdb"),
-            storage: Storage::Memory,
-            durability,
-        });
+        return Ok(Place { path: format!("file:/swarmstore-{number}?vfs=memdb"), storage: Storage::Memory, settings });
     }
     let path = url.strip_prefix("sqlite:").unwrap_or(url);
     let scheme = path.split_once(':').map(|(scheme, _)| scheme);
     if path.is_empty() || path.contains('\0') {
-        return Err(crate::Error::invalid("url", "expected memory:, sqlite:PATH or a path"));
+        return Err(crate::Error::invalid("url", "expected memory:, sqlite:PATH or a path, here or in SWARMSTORE_URL"));
     }
     if matches!(scheme, Some("indexeddb" | "json" | "postgres" | "postgresql")) {
         return Err(
             ErrorCode::Unsupported.error(format!("{}: is no backend that this build has", scheme.unwrap_or("")))
         );
     }
-    Ok(Place { path: path.to_owned(), storage: Storage::File, durability })
+    Ok(Place { path: path.to_owned(), storage: Storage::File, settings })
 }
 
 impl Backend for Native {
@@ -209,7 +227,9 @@ impl Backend for Native {
             let writer = self.lock.lock().await;
             self.check_open()?;
             match self.place.storage {
-                Storage::File => writer.execute_script("PRAGMA wal_checkpoint(PASSIVE);"),
+                Storage::File if !self.place.settings.read_only => {
+                    writer.execute_script("PRAGMA wal_checkpoint(PASSIVE);")
+                }
                 _ => Ok(()),
             }
         })
@@ -226,7 +246,9 @@ impl Backend for Native {
             self.readers.close();
             let done = match self.place.storage {
                 // Leaves one file: what is in the log is moved into it.
-                Storage::File => writer.execute_script("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);"),
+                Storage::File if !self.place.settings.read_only => {
+                    writer.execute_script("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")
+                }
                 _ => Ok(()),
             };
             // Gives the file free now, not when the last clone of the store and the thread that writes are gone.
@@ -281,7 +303,7 @@ impl Transaction for Open {
         self.readers.let_go();
         let mut committed = self.writer.execute("COMMIT", &[]).map(|_| ());
         self.ended = committed.is_ok();
-        let strict = durability == Some(Durability::Strict) && self.place.durability != Durability::Strict;
+        let strict = durability == Some(Durability::Strict) && self.place.settings.durability != Durability::Strict;
         if committed.is_ok() && strict && !self.place.is_memory() {
             // How far a commit syncs is fixed when its transaction begins; a checkpoint syncs the log afterwards.
             committed = self.writer.execute_script("PRAGMA wal_checkpoint(PASSIVE);").map_err(crate::Error::committed);

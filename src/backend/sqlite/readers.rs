@@ -3,15 +3,15 @@
 use super::SqliteConnection;
 use super::native::Place;
 use crate::backend::{Job, OwnedJob, closed};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::sql::Connection as _;
 use futures_channel::oneshot;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// The most connections that read at once.
-const MAX_CONNECTIONS: usize = 32;
 /// Threads for asynchronous reads.
 const THREADS: usize = 4;
 /// Reads something, and so takes the lock that readers share.
@@ -29,9 +29,21 @@ pub(super) struct Readers {
 
 #[derive(Default)]
 struct Pool {
-    idle: Vec<SqliteConnection>,
-    lent: usize,
+    /// The longest unused in front, each with the time when it came back.
+    idle: VecDeque<(SqliteConnection, Instant)>,
+    lent: u32,
     closed: bool,
+}
+
+impl Pool {
+    /// Closes what nobody needed for so long, but keeps a few. Happens whenever a connection comes back.
+    fn shrink(&mut self, min_idle: u32, idle_timeout: Duration) {
+        while self.idle.len() > min_idle as usize
+            && self.idle.front().is_some_and(|(_, since)| since.elapsed() >= idle_timeout)
+        {
+            self.idle.pop_front();
+        }
+    }
 }
 
 struct Request {
@@ -102,17 +114,18 @@ impl Readers {
     }
 
     fn borrow(&self) -> Result<Lent<'_>> {
+        let settings = &self.place.settings;
+        let deadline = Instant::now() + Duration::from_millis(settings.connect_timeout_ms.into());
         let mut pool = locked(&self.pool);
         loop {
             if pool.closed {
                 return Err(closed());
             }
-            let connection = pool.idle.pop();
-            if connection.is_some() {
+            if let Some((connection, _)) = pool.idle.pop_back() {
                 pool.lent += 1;
-                return Ok(Lent { readers: self, connection });
+                return Ok(Lent { readers: self, connection: Some(connection) });
             }
-            if pool.lent < MAX_CONNECTIONS {
+            if pool.lent < settings.pool_max {
                 pool.lent += 1;
                 drop(pool);
                 // Counted as lent from here on, also when it cannot be opened.
@@ -120,15 +133,23 @@ impl Readers {
                 lent.connection = Some(self.place.connect(true)?);
                 return Ok(lent);
             }
-            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let all = settings.pool_max;
+                return Err(ErrorCode::Timeout.error(format!("none of {all} reading connections became free")));
+            }
+            pool = self.returned.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn give_back(&self, connection: Option<SqliteConnection>) {
+        let settings = &self.place.settings;
         let mut pool = locked(&self.pool);
         pool.lent -= 1;
         if !pool.closed {
-            pool.idle.extend(connection.filter(|connection| connection.raw.is_autocommit()));
+            let usable = connection.filter(|connection| connection.raw.is_autocommit());
+            pool.idle.extend(usable.map(|connection| (connection, Instant::now())));
+            pool.shrink(settings.pool_min_idle, Duration::from_millis(settings.idle_timeout_ms.into()));
         }
         self.returned.notify_one();
     }

@@ -97,8 +97,8 @@ async fn open_kept(name: String, request: OpenRequest, life: &Life) -> Result<Ar
     let engine = Engine::open(pages.clone(), &*request.clock).inspect_err(|_| database.close())?;
     let settings = Settings {
         name,
-        durability: request.durability,
-        sync_interval_ms: request.sync_interval_ms,
+        durability: request.settings.durability,
+        sync_interval_ms: request.settings.sync_interval_ms,
         clock: request.clock.clone(),
         on_error: request.on_flush_error,
         life: life.controller.signal(),

@@ -1,104 +1,17 @@
 //! The store: opens a backend and runs closures in its transactions.
 
-use crate::backend::{self, Backend, FlushErrorHandler, Job, OpenRequest, OwnedJob};
+mod options;
+
+use crate::backend::{self, Backend, Job, OwnedJob};
 pub use crate::backend::{Durability, FlushState, Receipt, Storage, sqlite_version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Value;
-use crate::platform::{Clock, MaybeSend, MaybeSync, SystemClock};
+use crate::platform::{Clock, MaybeSend};
 pub use crate::service::Limits;
 use crate::service::{self, Agents, Context, Events, IdSource, Tasks};
 use crate::sql::{Connection, SCHEMA_VERSION};
+pub use options::Options;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// How a store is opened. Begin with [`Store::options`].
-#[derive(Clone)]
-pub struct Options {
-    durability: Durability,
-    sync_interval_ms: u32,
-    limits: Limits,
-    clock: Arc<dyn Clock>,
-    on_flush_error: Option<Arc<FlushErrorHandler>>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            durability: Durability::Durable,
-            sync_interval_ms: 250,
-            limits: Limits::default(),
-            clock: Arc::new(SystemClock),
-            on_flush_error: None,
-        }
-    }
-}
-
-impl Options {
-    /// When an acknowledged write is kept; `Durable` by default.
-    #[must_use]
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// How long a relaxed write may wait to be kept, in milliseconds; 250 by default. Only the browser's backend waits.
-    #[must_use]
-    pub fn sync_interval_ms(mut self, millis: u32) -> Self {
-        self.sync_interval_ms = millis;
-        self
-    }
-
-    /// What the store refuses to hold.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// What tells the time.
-    #[must_use]
-    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Told of a flush that failed with nobody waiting for it. Only the browser's backend flushes by itself.
-    #[must_use]
-    pub fn on_flush_error(mut self, handler: impl Fn(&Error) + MaybeSend + MaybeSync + 'static) -> Self {
-        self.on_flush_error = Some(Arc::new(handler));
-        self
-    }
-
-    /// Opens what the URL names: `memory:` anywhere; `sqlite:PATH` or a path natively; `indexeddb:NAME` or a bare name in
-    /// a browser. Without a URL, `SWARMSTORE_URL` from the environment is taken.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` for a URL that makes no sense; `UNSUPPORTED` for a backend that this build has not;
-    /// `UNAVAILABLE`, `LOCKED`, `CORRUPT` or `MIGRATION` when the database cannot be opened.
-    pub async fn open(self, url: &str) -> Result<Store> {
-        let url = if url.is_empty() { std::env::var("SWARMSTORE_URL").unwrap_or_default() } else { url.to_owned() };
-        let request = OpenRequest {
-            url,
-            durability: self.durability,
-            sync_interval_ms: self.sync_interval_ms,
-            clock: self.clock.clone(),
-            on_flush_error: self.on_flush_error,
-        };
-        let backend = backend::open(request).await?;
-        #[allow(clippy::arc_with_non_send_sync)] // in wasm there is one thread
-        Ok(Store {
-            inner: Arc::new(Inner { backend, clock: self.clock, ids: IdSource::default(), limits: self.limits }),
-        })
-    }
-
-    /// As [`open`](Self::open), waiting on this thread.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open); `UNSUPPORTED` for a store in IndexedDB, for which a browser's thread cannot wait.
-    pub fn open_blocking(self, url: &str) -> Result<Store> {
-        let cannot_wait = || ErrorCode::Unsupported.error("this thread cannot wait for the store to open");
-        crate::platform::block_on(self.open(url)).unwrap_or_else(|| Err(cannot_wait()))
-    }
-}
 
 /// The memory of a swarm. Cheap to clone; all clones are one store.
 ///
@@ -113,9 +26,17 @@ struct Inner {
     clock: Arc<dyn Clock>,
     ids: IdSource,
     limits: Limits,
+    read_only: bool,
 }
 
 impl Inner {
+    fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(ErrorCode::Unsupported.error("the store is open for reading only"));
+        }
+        Ok(())
+    }
+
     /// Runs a caller's closure over an open transaction.
     fn run<T, E>(&self, connection: &dyn Connection, body: &mut dyn FnMut(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         let cx = Context::new(connection, &*self.clock, &self.ids, self.limits);
@@ -150,6 +71,11 @@ fn keep<T, E>(outcome: &Outcome<T, E>, ran: Result<T, E>) -> Result<()> {
 }
 
 impl Store {
+    #[allow(clippy::arc_with_non_send_sync)] // in wasm there is one thread
+    fn over(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, limits: Limits, read_only: bool) -> Store {
+        Store { inner: Arc::new(Inner { backend, clock, ids: IdSource::default(), limits, read_only }) }
+    }
+
     /// Opens with the default options; see [`Options::open`].
     ///
     /// # Errors
@@ -213,7 +139,7 @@ impl Store {
     /// fails, so it has no effects outside the transaction.
     ///
     /// # Errors
-    /// What the closure returns, unchanged; `CLOSED`; what the commit reports.
+    /// What the closure returns, unchanged; `CLOSED`; `UNSUPPORTED` when open for reading only; what the commit reports.
     pub async fn write<T, E>(&self, body: impl FnMut(&Tx<'_>) -> Result<T, E> + MaybeSend + 'static) -> Result<T, E>
     where
         T: MaybeSend + 'static,
@@ -235,6 +161,7 @@ impl Store {
         T: MaybeSend + 'static,
         E: From<Error> + MaybeSend + 'static,
     {
+        self.inner.check_writable()?;
         let outcome = Arc::new(Mutex::new(None));
         let job = self.job(body, &outcome);
         let ran = self.inner.backend.write(job, durability).await;
@@ -267,6 +194,7 @@ impl Store {
     /// # Errors
     /// As [`write`](Self::write); `UNSUPPORTED` in a browser, where no thread may wait for IndexedDB.
     pub fn write_blocking<T, E: From<Error>>(&self, body: impl FnMut(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.inner.check_writable()?;
         self.run_here(body, |job| self.inner.backend.write_blocking(job))
     }
 
@@ -289,8 +217,9 @@ impl Store {
     /// on with the committed state.
     ///
     /// # Errors
-    /// `CLOSED`.
+    /// `CLOSED`; `UNSUPPORTED` when open for reading only.
     pub async fn begin(&self) -> Result<Transaction> {
+        self.inner.check_writable()?;
         let open = self.inner.backend.begin().await?;
         Ok(Transaction { inner: self.inner.clone(), open })
     }
@@ -325,8 +254,9 @@ impl Store {
     ///
     /// # Errors
     /// `CORRUPT` when it is no sound database; `INVALID_ARGUMENT` when it is not one of swarmstore's; `MIGRATION` when
-    /// newer code has written it.
+    /// newer code has written it; `UNSUPPORTED` when this store is open for reading only.
     pub async fn import(&self, file: Vec<u8>) -> Result<()> {
+        self.inner.check_writable()?;
         self.inner.backend.import(file).await
     }
 
@@ -363,6 +293,9 @@ impl Store {
         &self,
         mut body: impl FnMut(&Tx<'_>) -> Result<T, E>,
     ) -> Option<Result<(T, Receipt), E>> {
+        if let Err(error) = self.inner.check_writable() {
+            return Some(Err(error.into()));
+        }
         let mut outcome = None;
         let ran = self.inner.backend.write_now(
             &mut |connection| {

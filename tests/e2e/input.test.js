@@ -18,7 +18,7 @@ for (const through of ['directly', 'a port', 'a transaction']) {
         // What is judged is what the transaction itself sees.
         outcome = await owner.transaction((tx) => badInput.run(tx, tx, tokens), { timeout: 600_000 });
       }
-      const { OPERATIONS } = await import('/pkg/operations.js');
+      const { OPERATIONS } = await import('/parts/operations.js');
       const task = await owner.tasks.add({ id: 'good', taskType: 'good', payload: { fine: true } });
       const [claimed] = await owner.tasks.claim('ada', { types: ['good'] });
       await owner.tasks.complete(claimed.id, claimed.leaseToken, { by: task.id });
@@ -46,7 +46,7 @@ test('after_close_every_operation_is_closed', async (t) => {
     await owner.transaction((tx) => {
       ended = tx;
     });
-    const { OPERATIONS } = await import('/pkg/operations.js');
+    const { OPERATIONS } = await import('/parts/operations.js');
     const every = async (store) => {
       const codes = {};
       for (const [operation] of OPERATIONS) {

@@ -24,9 +24,11 @@ test('importing_the_package_loads_nothing_and_touches_nothing', async (t) => {
 test('the_versions_are_those_of_the_module', async (t) => {
   const page = await browser.page(t);
   const { said, sqlite, swarmstore } = await page.evaluate(async () => {
-    const store = await SwarmStore.open('memory:');
+    // Only the parts of the package let the module be asked.
+    const parts = await import('/parts/index.js');
+    const store = await parts.SwarmStore.open('memory:');
     const [{ sqlite }] = await store.query('SELECT sqlite_version() AS sqlite');
-    const { Core } = await import('/pkg/swarmstore.js');
+    const { Core } = await import('/parts/swarmstore.js');
     return { said: SwarmStore.version(), sqlite, swarmstore: Core.version() };
   });
   assert.deepEqual(said, { swarmstore, sqlite });

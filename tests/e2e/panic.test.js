@@ -61,7 +61,8 @@ test('a_store_can_fail_and_be_opened_again_many_times', async (t) => {
   const page = await browser.page(t, { script: trapOnDemand });
   const seen = await page.evaluate(async (name) => {
     // Only the first instance can be made to trap from outside; the others are given up by a panic told by hand.
-    const { Core } = await import('/pkg/swarmstore.js');
+    const { SwarmStore } = await import('/parts/index.js');
+    const { Core } = await import('/parts/swarmstore.js');
     let panicked;
     const { onPanic } = Core;
     Core.onPanic = (hook) => {

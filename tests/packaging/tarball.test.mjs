@@ -12,10 +12,7 @@ const AT_THE_ROOT = [
   'index.js',
   'node.js',
   'operations.d.ts',
-  'operations.js',
   'package.json',
-  'runtime',
-  'swarmstore.js',
   'swarmstore_bg.wasm',
   'types.d.ts',
 ];

@@ -1,14 +1,13 @@
 //! `cargo xtask build`: the crate as an npm package in pkg/.
 //!
 //! Cargo compiles, wasm-bindgen makes the glue, wasm-opt shrinks, `examples/bindings.rs` writes the JavaScript of the
-//! operations from the Rust table, and src/js/package/ gives what is written by hand. All of it meets in a folder in
-//! target/, which becomes pkg/ only when it is complete.
+//! operations from the Rust table, and src/js/package/ gives what is written by hand. All of it meets in
+//! target/xtask/parts. Its JavaScript is bundled, and what is shipped becomes pkg/ only when it is complete.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::comments;
 use crate::files;
 use crate::run::Run;
 use crate::setup::{self, For, Tools};
@@ -53,33 +52,34 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
 pub fn package(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result {
     let wasm = module(workspace, tools, profile)?;
 
-    let staging = workspace.target("xtask/pkg");
-    files::empty_folder(&staging)?;
-    files::copy_folder(&wasm, &staging)?;
-    files::copy_folder(&workspace.path("src/js/package"), &staging)?;
+    let parts = workspace.target("xtask/parts");
+    files::empty_folder(&parts)?;
+    files::copy_folder(&wasm, &parts)?;
+    files::copy_folder(&workspace.path("src/js/package"), &parts)?;
     tools
         .cargo()
         .args(["run", "--quiet", "--package", "swarmstore", "--example", "bindings", "--"])
-        .arg(&staging)
+        .arg(&parts)
         .folder(workspace.root())
         .go()?;
+
+    let staging = workspace.target("xtask/pkg");
+    files::empty_folder(&staging)?;
+    for file in ["swarmstore_bg.wasm", "index.d.ts", "operations.d.ts", "types.d.ts", "package.json"] {
+        files::copy(&parts.join(file), &staging.join(file))?;
+    }
     write_version(&staging.join("package.json"), &workspace.version()?)?;
     for file in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         files::copy(&workspace.path(file), &staging.join(file))?;
     }
-
-    if profile == Profile::Release {
-        for script in files::ending_with(&staging, &[".js"])
-            .into_iter()
-            .chain(files::ending_with(&staging.join("runtime"), &[".js"]))
-        {
-            files::write(&script, comments::strip(&files::read(&script)?))?;
-        }
+    for (entry, platform) in [("index.js", "browser"), ("node.js", "node")] {
+        let minify: &[&str] = if profile == Profile::Release { &["--minify"] } else { &[] };
+        tools.bundle().arg(&parts.join(entry)).arg(&staging.join(entry)).arg(platform).args(minify).go()?;
     }
 
     files::empty_folder(&workspace.pkg())?;
     files::copy_folder(&staging, &workspace.pkg())?;
-    report_size(&workspace.pkg().join("swarmstore_bg.wasm"), profile)
+    report_size(&workspace.pkg(), profile)
 }
 
 /// Compiles the module with its glue and gives the folder that holds both. wasm-bindgen and wasm-opt are skipped when
@@ -154,14 +154,20 @@ fn write_version(manifest: &Path, version: &str) -> Result {
     files::write(manifest, text.replacen(line, &format!("  \"version\": \"{version}\","), 1))
 }
 
-fn report_size(module: &Path, profile: Profile) -> Result {
-    let raw = files::read_bytes(module)?.len() as u64;
-    let gzipped = gzipped(module)?;
-    println!("swarmstore_bg.wasm: {} KB, gzipped {} KB", kilobytes(raw), kilobytes(gzipped));
-    if profile == Profile::Release && gzipped > LARGEST_GZIPPED {
+/// Says what a visitor loads.
+fn report_size(package: &Path, profile: Profile) -> Result {
+    let mut all = 0;
+    for name in ["swarmstore_bg.wasm", "index.js"] {
+        let file = package.join(name);
+        let raw = files::read_bytes(&file)?.len() as u64;
+        let gzipped = gzipped(&file)?;
+        println!("{name}: {} KB, gzipped {} KB", kilobytes(raw), kilobytes(gzipped));
+        all += gzipped;
+    }
+    if profile == Profile::Release && all > LARGEST_GZIPPED {
         return Err(format!(
-            "the module is {} KB gzipped, more than the {} KB that PERFORMANCE.md allows",
-            kilobytes(gzipped),
+            "the package is {} KB gzipped, more than the {} KB that PERFORMANCE.md allows",
+            kilobytes(all),
             kilobytes(LARGEST_GZIPPED)
         ));
     }

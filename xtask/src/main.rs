@@ -7,7 +7,6 @@ mod arrows;
 mod bench;
 mod blank;
 mod build;
-mod comments;
 mod contract;
 mod demo;
 mod files;

@@ -10,6 +10,8 @@ import { Store } from './runtime/store.js';
 export { SwarmStoreError } from './runtime/error.js';
 
 export class SwarmStore extends Store {
+  // Bundling gives it a shorter one.
+  static name = 'SwarmStore';
   static engine = new Engine(load);
 }
 

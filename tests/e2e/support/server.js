@@ -10,7 +10,8 @@ import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const FOLDERS = { pkg: 'pkg', pages: 'tests/e2e/pages' };
+/** The parts are what the package was bundled from, for what cannot be reached from outside of it. */
+const FOLDERS = { pkg: 'pkg', parts: 'target/xtask/parts', pages: 'tests/e2e/pages' };
 /** The demo is built to be at the root of its origin. */
 const DEMO = 'www/dist';
 const TYPES = {

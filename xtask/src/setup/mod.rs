@@ -44,7 +44,7 @@ pub enum Missing {
 pub struct Tools {
     environment: Vec<(OsString, OsString)>,
     wasm_bindgen: PathBuf,
-    wasm_opt: PathBuf,
+    from_npm: PathBuf,
 }
 
 impl Tools {
@@ -67,7 +67,12 @@ impl Tools {
 
     /// wasm-opt of npm's binaryen.
     pub fn wasm_opt(&self) -> Run {
-        self.run("node").arg(&self.wasm_opt)
+        self.run("node").arg(self.from_npm.join("node_modules/binaryen/bin/wasm-opt"))
+    }
+
+    /// Makes one file of a module and all that it imports; `xtask/tools/bundle.mjs` says what it is given.
+    pub fn bundle(&self) -> Run {
+        self.run("node").arg(self.from_npm.join("bundle.mjs"))
     }
 }
 
@@ -100,12 +105,12 @@ pub fn prepare(workspace: &Workspace, purpose: For) -> Result<Tools> {
     }
     let mut environment = clang::environment().ok_or("there is no clang that knows wasm32")?;
     let bindgen = bindgen::prepare(workspace)?;
-    let wasm_opt = npm::binaryen(workspace)?;
+    let from_npm = npm::tools(workspace)?;
     environment.push(("PATH".into(), path_with(&bindgen.folder)?));
     if purpose >= For::Bench {
         environment.extend(browser::environment(workspace)?);
     }
-    Ok(Tools { environment, wasm_bindgen: bindgen.wasm_bindgen, wasm_opt })
+    Ok(Tools { environment, wasm_bindgen: bindgen.wasm_bindgen, from_npm })
 }
 
 fn missing(purpose: For) -> Vec<Missing> {

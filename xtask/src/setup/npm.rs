@@ -48,12 +48,12 @@ pub fn npm() -> Result<Run> {
     tool::find(&["npm", "npm.cmd"]).map(Run::new).ok_or_else(|| "npm is not on PATH".to_owned())
 }
 
-/// wasm-opt, which npm's binaryen carries up to date and for every system.
-pub fn binaryen(workspace: &Workspace) -> Result<PathBuf> {
+/// The folder with what npm carries up to date and for every system: binaryen's wasm-opt, and esbuild.
+pub fn tools(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.target("tools/npm");
-    for file in ["package.json", "package-lock.json"] {
+    for file in ["package.json", "package-lock.json", "bundle.mjs"] {
         files::copy(&workspace.path("xtask/tools").join(file), &folder.join(file))?;
     }
     install(&folder)?;
-    Ok(folder.join("node_modules/binaryen/bin/wasm-opt"))
+    Ok(folder)
 }

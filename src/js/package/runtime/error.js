@@ -9,6 +9,9 @@
 const DETAILS = /** @type {const} */ (['table', 'id', 'field', 'index', 'actual', 'committed']);
 
 export class SwarmStoreError extends Error {
+  // Bundling gives it a shorter one.
+  static name = 'SwarmStoreError';
+
   /**
    * @param {ErrorCode} code
    * @param {string} message

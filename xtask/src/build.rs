@@ -74,7 +74,7 @@ pub fn package(workspace: &Workspace, tools: &Tools, profile: Profile) -> Result
     }
     for (entry, platform) in [("index.js", "browser"), ("node.js", "node")] {
         let minify: &[&str] = if profile == Profile::Release { &["--minify"] } else { &[] };
-        tools.bundle().arg(&parts.join(entry)).arg(&staging.join(entry)).arg(platform).args(minify).go()?;
+        tools.bundle().arg(parts.join(entry)).arg(staging.join(entry)).arg(platform).args(minify).go()?;
     }
 
     files::empty_folder(&workspace.pkg())?;

@@ -284,7 +284,7 @@ impl Sql {
                      started_at = NULL, attempt = attempt + 1, updated_at = ?4, version = version + 1
                  WHERE id IN (
                      SELECT id FROM tasks INDEXED BY tasks_claimable
-                     WHERE status = 'pending' AND unmet_dependencies = 0 AND run_at <= ?4
+                     WHERE status = 'pending' AND unmet_dependencies = 0 AND queue = 'default' AND run_at <= ?4
                        AND priority IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND trust_operation IS NULL
                        AND (required_capabilities = '[]' OR NOT EXISTS (
                            SELECT 1 FROM json_each(required_capabilities) AS required

@@ -25,10 +25,18 @@ impl<'a> Deref for Agents<'a> {
     }
 }
 
+impl AsRef<Agent> for Agent {
+    fn as_ref(&self) -> &Agent {
+        self
+    }
+}
+
 impl Rules for Agent {
     const COMPOUND: bool = false;
 
-    fn create(cx: &Context<'_>, new: NewAgent) -> Result<Self> {
+    type Draft = Agent;
+
+    fn draft(cx: &Context<'_>, new: NewAgent) -> Result<Self> {
         let id = match new.id.clone() {
             Some(id) => id,
             None => AgentId::new(cx.fresh_id())?,
@@ -37,6 +45,14 @@ impl Rules for Agent {
         let mut agent = Agent::from_new(new, id, now, None);
         agent.terminated_at = ended(agent.status, now);
         cx.check(&agent)?;
+        Ok(agent)
+    }
+
+    fn is_plain(_: &Self) -> bool {
+        true
+    }
+
+    fn create(cx: &Context<'_>, agent: Self) -> Result<Self> {
         if repository::insert(cx.connection, &agent)? {
             return Ok(agent);
         }

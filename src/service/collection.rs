@@ -1,7 +1,7 @@
 //! The eleven operations that every mutable record has.
 
 use super::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Mutable, Record};
 use crate::sql::{Entity, Query, repository};
 use std::marker::PhantomData;
@@ -11,8 +11,17 @@ pub(crate) trait Rules: Entity + Mutable {
     /// Whether changing one takes several statements that write, so that a failure has to undo those before it.
     const COMPOUND: bool;
 
-    /// Inserts a new record.
-    fn create(cx: &Context<'_>, new: Self::New) -> Result<Self>;
+    /// A new record that is ready to be inserted, with what else has to be known for that.
+    type Draft: AsRef<Self> + Into<Self>;
+
+    /// Makes and checks a new record.
+    fn draft(cx: &Context<'_>, new: Self::New) -> Result<Self::Draft>;
+
+    /// Inserts a new record; gives the one that is there instead when the caller is content with that.
+    fn create(cx: &Context<'_>, draft: Self::Draft) -> Result<Self>;
+
+    /// Whether a new record is one row and nothing more.
+    fn is_plain(draft: &Self::Draft) -> bool;
 
     /// Carries out a patch on the record that is stored; gives the record and the places of the changed fields.
     fn change(cx: &Context<'_>, current: Self, patch: Self::Patch) -> Result<(Self, Vec<usize>)>;
@@ -45,7 +54,7 @@ impl<'a, E: Rules> Collection<'a, E> {
     /// `CONFLICT` when its id or another unique value is taken, `INVALID_ARGUMENT` when a field is refused,
     /// `CONSTRAINT` when it refers to what is not there.
     pub fn add(&self, new: E::New) -> Result<E> {
-        E::create(self.cx, new)
+        E::create(self.cx, E::draft(self.cx, new)?)
     }
 
     /// The record with this id, if there is one.
@@ -128,7 +137,26 @@ impl<'a, E: Rules> Collection<'a, E> {
     /// # Errors
     /// As [`add`](Self::add), with the index of the row that failed.
     pub fn add_many(&self, rows: impl IntoIterator<Item = E::New>) -> Result<Vec<E>> {
-        self.each(rows, |row| self.add(row))
+        let draft = |(at, row)| E::draft(self.cx, row).map_err(|error| error.at_index(at));
+        let drafts = rows.into_iter().enumerate().map(draft).collect::<Result<Vec<E::Draft>>>()?;
+        if drafts.len() > 1 && drafts.iter().all(E::is_plain) && self.insert_all(&drafts)? {
+            return Ok(drafts.into_iter().map(Into::into).collect());
+        }
+        self.each(drafts, |draft| E::create(self.cx, draft))
+    }
+
+    /// Inserts all or, when something stands in the way of one, none.
+    fn insert_all(&self, drafts: &[E::Draft]) -> Result<bool> {
+        let in_the_way = || ErrorCode::Constraint.error("not all rows could be inserted");
+        let inserted = self.cx.atomically(|| match repository::insert_all(self.cx.connection, drafts)? {
+            true => Ok(()),
+            false => Err(in_the_way()),
+        });
+        match inserted {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == ErrorCode::Constraint => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Puts several records, all or none.

@@ -8,6 +8,7 @@ use super::{Context, Tasks, dependencies};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Agent, AgentId, Backoff, Claim, Json, Millis, Record, Scalar, Task, TaskId, TaskStatus, Value};
 use crate::sql::{Entity, repository};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The most tasks that one claim gives.
@@ -210,6 +211,13 @@ fn claimant(cx: &Context<'_>, id: &AgentId) -> Result<Agent> {
 
 /// Picks and assigns in one statement.
 fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Result<Vec<Task>> {
+    let queues = match claim.queues.is_empty() {
+        true => waiting_queues(cx)?,
+        false => claim.queues.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+    };
+    if queues.is_empty() {
+        return Ok(Vec::new());
+    }
     let token = cx.fresh_token();
     let mut values = vec![
         Value::text(agent.id.as_str()),
@@ -220,16 +228,20 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
         Value::Integer(i64::from(claim.limit)),
     ];
     let mut only = String::new();
-    for (column, names) in [("queue", &claim.queues), ("task_type", &claim.types)] {
-        if names.is_empty() {
-            continue;
-        }
+    if !claim.types.is_empty() {
         // One parameter however many names, so that the statements are few and their parameters too.
-        values.push(names.to_value());
-        let _ = write!(only, " AND {column} IN (SELECT value FROM json_each(?{}))", values.len());
+        values.push(claim.types.to_value());
+        let _ = write!(only, " AND task_type IN (SELECT value FROM json_each(?{}))", values.len());
     }
+    let first = values.len() + 1;
+    let few = queues.len() <= FEW_QUEUES;
+    if few {
+        values.extend(queues.iter().map(|queue| Value::text(queue)));
+    } else {
+        values.push(queues.to_value());
+    }
+    let candidates = candidates(&only, first, few.then_some(queues.len()));
     let columns = &Task::statements().columns;
-    let candidates = candidates(&only);
     let sql = format!(
         "UPDATE tasks
          SET status = 'assigned', agent_id = ?1, lease_token = ?2, lease_expires_at = ?3, assigned_at = ?4,
@@ -246,23 +258,57 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
     Ok(tasks)
 }
 
-/// The ids of what may be claimed, the most urgent first, one query per priority.
+/// The queues in which a task waits that could be claimed: one step through the index for each.
+fn waiting_queues(cx: &Context<'_>) -> Result<Vec<String>> {
+    let claimable = "tasks INDEXED BY tasks_claimable WHERE status = 'pending' AND unmet_dependencies = 0";
+    let sql = format!(
+        "WITH RECURSIVE waiting (queue) AS (
+             SELECT MIN(queue) FROM {claimable}
+             UNION ALL
+             SELECT (SELECT MIN(queue) FROM {claimable} AND queue > waiting.queue) FROM waiting
+             WHERE waiting.queue IS NOT NULL
+         )
+         SELECT queue FROM waiting WHERE queue IS NOT NULL"
+    );
+    cx.connection.texts(&sql, &[])
+}
+
+/// So many queues are written out in the statement; more are looped over in it.
+const FEW_QUEUES: usize = 3;
+
+/// The ids of what may be claimed, the most urgent first, one query per priority and queue. `queue` is the number of the
+/// parameter with the first queue; with `few` given there are so many of them, else it holds a JSON array.
 ///
-/// Each reads the index from the first task of its priority to the last that is due, and stops at the limit. So neither the
-/// tasks that are not due yet nor those that are not reached cost anything.
-fn candidates(only: &str) -> String {
-    let of_priority = |priority| {
+/// Each reads the index from the first task of its queue and priority to the last that is due, and stops at the limit. So
+/// neither the tasks of other queues nor those that are not due yet nor those that are not reached cost anything.
+fn candidates(only: &str, queue: usize, few: Option<usize>) -> String {
+    let of = |priority: u8, queue: &str| {
         format!(
-            "SELECT id FROM (
-                 SELECT id FROM tasks INDEXED BY tasks_claimable
-                 WHERE status = 'pending' AND unmet_dependencies = 0 AND priority = {priority} AND run_at <= ?4{only}
-                   AND trust_operation IS NULL
+            "SELECT id, run_at FROM (
+                 SELECT id, run_at FROM tasks INDEXED BY tasks_claimable
+                 WHERE status = 'pending' AND unmet_dependencies = 0 AND queue = {queue} AND priority = {priority}
+                   AND run_at <= ?4{only} AND trust_operation IS NULL
                    AND (required_capabilities = '[]' OR NOT EXISTS (
                        SELECT 1 FROM json_each(required_capabilities) AS required
                        WHERE required.value NOT IN (SELECT value FROM json_each(?5))))
                  ORDER BY run_at, id
                  LIMIT ?6)"
         )
+    };
+    let merged = |rows: &str| format!("SELECT id FROM ({rows} ORDER BY run_at, id LIMIT ?6)");
+    let of_priority = |priority| {
+        match few {
+        Some(1) => format!("SELECT id FROM ({})", of(priority, &format!("?{queue}"))),
+        Some(several) => {
+            let each = (queue..queue + several).map(|queue| of(priority, &format!("?{queue}")));
+            merged(&each.collect::<Vec<_>>().join(" UNION ALL "))
+        }
+        None => merged(&format!(
+            "SELECT tasks.id, tasks.run_at FROM (SELECT value AS name FROM json_each(?{queue})) AS named CROSS JOIN tasks
+             WHERE tasks.id IN (SELECT id FROM ({}))",
+            of(priority, "named.name")
+        )),
+    }
     };
     (0..=9).rev().map(of_priority).collect::<Vec<_>>().join(" UNION ALL ")
 }

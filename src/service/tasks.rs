@@ -29,20 +29,48 @@ impl<'a> Deref for Tasks<'a> {
     }
 }
 
+/// A new task, and what to do when its unique key is taken.
+pub(crate) struct Draft {
+    task: Task,
+    on_conflict: OnConflict,
+}
+
+impl AsRef<Task> for Draft {
+    fn as_ref(&self) -> &Task {
+        &self.task
+    }
+}
+
+impl From<Draft> for Task {
+    fn from(draft: Draft) -> Task {
+        draft.task
+    }
+}
+
 impl Rules for Task {
     const COMPOUND: bool = true;
 
-    fn create(cx: &Context<'_>, new: NewTask) -> Result<Self> {
+    type Draft = Draft;
+
+    fn draft(cx: &Context<'_>, new: NewTask) -> Result<Draft> {
         let id = match new.id.clone() {
             Some(id) => id,
             None => TaskId::new(cx.fresh_id())?,
         };
         let on_conflict = new.on_conflict;
-        let mut task = from_new(new, id, cx);
+        let task = from_new(new, id, cx);
         cx.check(&task)?;
         if task.parent_task_id.as_ref() == Some(&task.id) {
             return Err(part_of_itself());
         }
+        Ok(Draft { task, on_conflict })
+    }
+
+    fn is_plain(draft: &Draft) -> bool {
+        draft.task.dependencies.is_empty()
+    }
+
+    fn create(cx: &Context<'_>, Draft { mut task, on_conflict }: Draft) -> Result<Self> {
         if task.dependencies.is_empty() {
             return insert(cx, &task, on_conflict).map(|there| there.unwrap_or(task));
         }

@@ -39,6 +39,49 @@ pub(crate) fn insert<E: Entity>(connection: &dyn Connection, record: &E) -> Resu
     Ok(connection.execute(&E::statements().insert, &values)? == 1)
 }
 
+/// So many rows go into one statement: what a statement costs before and after its rows is shared by them.
+const ROWS: usize = 64;
+
+/// Inserts all; `false` when an id or another unique value was taken, and then some may be there and some not.
+///
+/// Columns in which a statement's rows have nothing are not named, which spares binding them.
+pub(crate) fn insert_all<E: Entity, R: AsRef<E>>(connection: &dyn Connection, records: &[R]) -> Result<bool> {
+    let stored: Vec<usize> = (0..E::FIELDS.len()).filter(|place| E::is_stored(E::FIELDS[*place].name)).collect();
+    let mut statement = (Vec::new(), 0, String::new());
+    for rows in records.chunks(ROWS) {
+        let values: Vec<Vec<_>> =
+            rows.iter().map(|row| stored.iter().map(|place| row.as_ref().value(*place)).collect()).collect();
+        let said = |at: &usize| values.iter().any(|row: &Vec<Value<'_>>| row[*at] != Value::Null);
+        let columns: Vec<usize> = (0..stored.len()).filter(said).collect();
+        if (&statement.0, statement.1) != (&columns, rows.len()) {
+            let names = columns.iter().map(|at| E::FIELDS[stored[*at]].name);
+            statement = (columns.clone(), rows.len(), insert_rows(E::TABLE, names.collect(), rows.len()));
+        }
+        let mut said = Vec::with_capacity(columns.len() * rows.len());
+        for mut row in values {
+            said.extend(columns.iter().map(|at| std::mem::replace(&mut row[*at], Value::Null)));
+        }
+        if connection.execute(&statement.2, &said)? != rows.len() as u64 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn insert_rows(table: &str, names: Vec<&str>, rows: usize) -> String {
+    let mut sql = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
+    for place in 0..rows * names.len() {
+        let separator = match place % names.len() {
+            0 if place == 0 => "(",
+            0 => "), (",
+            _ => ", ",
+        };
+        let _ = write!(sql, "{separator}?{}", place + 1);
+    }
+    sql.push_str(") ON CONFLICT DO NOTHING");
+    sql
+}
+
 /// Reads one by id.
 pub(crate) fn get<E: Entity, T: FromRow<E>>(connection: &dyn Connection, id: &str) -> Result<Option<T>> {
     let mut found = None;

@@ -1,7 +1,11 @@
 //! The tables.
 //!
 //! Counts such as `unmet_dependencies` are columns so that an index can hold only the tasks that may be claimed:
-//! blocked and finished ones then cost a claim nothing.
+//! blocked and finished ones then cost a claim nothing. That index begins with the queue, so that neither do the tasks of
+//! other queues.
+//!
+//! Tasks have a rowid, unlike the other tables with text for a key: their rows are long, and long rows in the tree of the
+//! key make every look for a key longer.
 //!
 //! Alternatives are written with OR: for an IN with more than two of them SQLite builds a temporary table for every row
 //! that is inserted.
@@ -33,7 +37,7 @@ CREATE TABLE tasks (
     payload               TEXT    NOT NULL,
     parent_task_id        TEXT    REFERENCES tasks (id) ON DELETE CASCADE,
     trust_operation       TEXT
-        CHECK (trust_operation = 'basic_task' OR trust_operation = 'critical_task'
+        CHECK (trust_operation IS NULL OR trust_operation = 'basic_task' OR trust_operation = 'critical_task'
             OR trust_operation = 'delegation' OR trust_operation = 'verification'
             OR trust_operation = 'consensus'),
     unique_key            TEXT,
@@ -64,13 +68,13 @@ CREATE TABLE tasks (
     error_count           INTEGER NOT NULL DEFAULT 0,
     CHECK ((status = 'assigned' OR status = 'running') = (lease_token IS NOT NULL)),
     CHECK ((lease_token IS NULL) = (lease_expires_at IS NULL))
-) WITHOUT ROWID;
+);
 
--- The claim reads this from the front and finds in it all that it has to compare.
+-- The claim reads each queue's part of this from the front and finds in it all that it has to compare.
 CREATE INDEX tasks_claimable
-    ON tasks (priority DESC, run_at, id, queue, task_type, required_capabilities, trust_operation)
+    ON tasks (queue, priority DESC, run_at, id, task_type, required_capabilities, trust_operation)
     WHERE status = 'pending' AND unmet_dependencies = 0;
-CREATE INDEX tasks_by_status ON tasks (status, priority DESC, created_at);
+CREATE INDEX tasks_by_status ON tasks (status, priority DESC, created_at, id);
 CREATE INDEX tasks_by_lease ON tasks (lease_expires_at) WHERE lease_expires_at IS NOT NULL;
 CREATE INDEX tasks_by_agent ON tasks (agent_id) WHERE agent_id IS NOT NULL;
 CREATE INDEX tasks_by_parent ON tasks (parent_task_id) WHERE parent_task_id IS NOT NULL;

@@ -123,6 +123,35 @@ pub async fn any_number_of_queues_and_types_may_be_asked_for(subject: Subject) {
     assert_eq!(subject.claim_ids("ada", claim).await, ["a", "b"]);
 }
 
+pub async fn several_queues_are_served_as_one_by_priority_and_run_at(subject: Subject) {
+    let now = subject.now();
+    let waiting = |id: &str, queue: &str, priority, late: i64| {
+        task(id).queue(queue).priority(Priority::new(priority).unwrap()).run_at(now.plus(late - 1_000))
+    };
+    let of = |prefix: &str| {
+        let id = |id: &str| format!("{prefix}{id}");
+        vec![
+            waiting(&id("5"), "z", 3, 0),
+            waiting(&id("3"), "x", 5, 2),
+            waiting(&id("2"), "y", 5, 1),
+            waiting(&id("4"), "y", 5, 3),
+            waiting(&id("1"), "z", 9, 9),
+        ]
+    };
+    subject.add_agent(agent("ada")).await;
+    for (prefix, queues) in
+        [("all", vec![]), ("few", vec!["x", "z", "y", "y"]), ("many", vec!["t", "u", "v", "w", "z", "y", "x"])]
+    {
+        let tasks = of(prefix);
+        subject.write(move |tx| tx.tasks().add_many(tasks.clone())).await.unwrap();
+        let claim = Claim::default().queues(queues);
+        for place in 1..=5 {
+            assert_eq!(subject.claim_ids("ada", claim.clone()).await, [format!("{prefix}{place}")]);
+        }
+        assert_eq!(subject.claim_ids("ada", claim).await, [""; 0]);
+    }
+}
+
 pub async fn a_task_without_a_queue_is_in_the_default_one(subject: Subject) {
     subject.arrange(&["t"]).await;
     assert_eq!(subject.claim_ids("ada", Claim::default().queues(["default"])).await, ["t"]);

@@ -1,6 +1,6 @@
 //! Tasks as records: fields, parents, unique keys.
 
-use crate::ErrorCode::{Conflict, Constraint};
+use crate::ErrorCode::{Conflict, Constraint, InvalidArgument};
 use crate::model::{
     Backoff, Millis, OnConflict, OnDependencyFailure, Patch, Priority, Task, TaskPatch, TaskStatus, TrustOperation,
 };
@@ -204,4 +204,31 @@ pub async fn a_long_line_of_subtasks_is_deleted_as_a_whole(subject: Subject) {
     subject.write(line).await.unwrap();
     assert!(subject.write(|tx| tx.tasks().delete("0")).await.unwrap());
     assert_eq!(subject.read(|tx| tx.tasks().count(&Query::new())).await.unwrap(), 0);
+}
+
+pub async fn adding_many_tasks_is_all_or_nothing_and_names_the_row_that_failed(subject: Subject) {
+    subject.arrange_tasks(vec![task("k").unique_key("key")]).await;
+    let many = |odd: NewTask| {
+        let mut tasks: Vec<_> = (0..200).map(|number| task(&format!("t{number}")).priority(Priority::LOW)).collect();
+        tasks[150] = odd;
+        tasks
+    };
+    for (odd, code) in [
+        (task("t3"), Conflict),
+        (task("u").unique_key("key"), Conflict),
+        (task("u").parent_task_id(task_id("nobody")), Constraint),
+        (task_after("u", &["nobody"]), InvalidArgument),
+    ] {
+        let tasks = many(odd);
+        let error = refused(subject.write(move |tx| tx.tasks().add_many(tasks.clone())).await, code);
+        assert_eq!(error.detail().index, Some(150));
+        assert_eq!(subject.read(|tx| tx.tasks().count(&Query::new())).await.unwrap(), 1);
+    }
+    let tasks = many(task("u").unique_key("key").on_conflict(OnConflict::Existing).run_at(Millis(7)));
+    let added = subject.write(move |tx| tx.tasks().add_many(tasks.clone())).await.unwrap();
+    assert_eq!((added.len(), added[150].id.as_str(), added[151].id.as_str()), (200, "k", "t151"));
+    assert_eq!(subject.read(|tx| tx.tasks().count(&Query::new())).await.unwrap(), 200);
+    for row in [0, 199] {
+        assert_eq!(subject.task(added[row].id.as_str()).await, added[row]);
+    }
 }

@@ -131,7 +131,7 @@ impl Argument for NewEvent {
     fn read(reader: &mut Reader<'_>, name: &str) -> Result<Self> {
         let mut event = NewEvent::new("", Json::default());
         let (mut has_type, mut has_data) = (false, false);
-        reader.members(name, |key, value| {
+        reader.members(name, &mut |key, value| {
             match key {
                 "id" => event.id = Some(given(value, key)?),
                 "data" => {

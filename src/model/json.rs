@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn members(
         &mut self,
         name: &str,
-        mut each: impl FnMut(&str, &'a str) -> Result<(), Error>,
+        each: &mut dyn FnMut(&str, &'a str) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let refused = |reason| Error::invalid(name, reason);
         if !self.eat(b'{') {
@@ -426,9 +426,9 @@ pub(crate) fn type_name(raw: &str) -> &'static str {
 pub(crate) fn members<'a>(
     raw: &'a str,
     name: &str,
-    each: impl FnMut(&str, &'a str) -> Result<(), Error>,
+    mut each: impl FnMut(&str, &'a str) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    Reader::around(raw).members(name, each)
+    Reader::around(raw).members(name, &mut each)
 }
 
 /// The elements of the array `raw`.

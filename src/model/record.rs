@@ -355,7 +355,7 @@ macro_rules! mutable_record {
                 $(let mut $optional: Option<$otype> = None;)*
                 $(let mut $defaulted: Option<$dtype> = None;)*
                 $(let mut $only: Option<$ntype> = None;)*
-                reader.members(name, |key, value| {
+                reader.members(name, &mut |key, value| {
                     match key {
                         "id" => id = Some(given(value, "id")?),
                         $(_ if is_camel_of(key, stringify!($required)) => $required = Some(given(value, key)?),)*

@@ -8,7 +8,6 @@ use super::{Context, Tasks, dependencies};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Agent, AgentId, Backoff, Claim, Json, Millis, Record, Scalar, Task, TaskId, TaskStatus, Value};
 use crate::sql::{Entity, repository};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// The most tasks that one claim gives.
@@ -213,7 +212,7 @@ fn claimant(cx: &Context<'_>, id: &AgentId) -> Result<Agent> {
 fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Result<Vec<Task>> {
     let queues = match claim.queues.is_empty() {
         true => waiting_queues(cx)?,
-        false => claim.queues.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+        false => claim.queues.clone(),
     };
     if queues.is_empty() {
         return Ok(Vec::new());
@@ -301,10 +300,11 @@ fn candidates(only: &str, queue: usize, few: Option<usize>) -> String {
         Some(1) => format!("SELECT id FROM ({})", of(priority, &format!("?{queue}"))),
         Some(several) => {
             let each = (queue..queue + several).map(|queue| of(priority, &format!("?{queue}")));
-            merged(&each.collect::<Vec<_>>().join(" UNION ALL "))
+            // Not UNION ALL: a queue may be named twice.
+            merged(&each.collect::<Vec<_>>().join(" UNION "))
         }
         None => merged(&format!(
-            "SELECT tasks.id, tasks.run_at FROM (SELECT value AS name FROM json_each(?{queue})) AS named CROSS JOIN tasks
+            "SELECT tasks.id, tasks.run_at FROM (SELECT DISTINCT value AS name FROM json_each(?{queue})) AS named CROSS JOIN tasks
              WHERE tasks.id IN (SELECT id FROM ({}))",
             of(priority, "named.name")
         )),

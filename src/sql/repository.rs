@@ -43,32 +43,54 @@ pub(crate) fn insert<E: Entity>(connection: &dyn Connection, record: &E) -> Resu
 const ROWS: usize = 64;
 
 /// Inserts all; `false` when an id or another unique value was taken, and then some may be there and some not.
-///
-/// Columns in which a statement's rows have nothing are not named, which spares binding them.
 pub(crate) fn insert_all<E: Entity, R: AsRef<E>>(connection: &dyn Connection, records: &[R]) -> Result<bool> {
     let stored: Vec<usize> = (0..E::FIELDS.len()).filter(|place| E::is_stored(E::FIELDS[*place].name)).collect();
-    let mut statement = (Vec::new(), 0, String::new());
+    let names: Vec<_> = stored.iter().map(|place| E::FIELDS[*place].name).collect();
+    let mut values = Vec::with_capacity(ROWS * names.len());
+    let mut statement = Batch::default();
     for rows in records.chunks(ROWS) {
-        let values: Vec<Vec<_>> =
-            rows.iter().map(|row| stored.iter().map(|place| row.as_ref().value(*place)).collect()).collect();
-        let said = |at: &usize| values.iter().any(|row: &Vec<Value<'_>>| row[*at] != Value::Null);
-        let columns: Vec<usize> = (0..stored.len()).filter(said).collect();
-        if (&statement.0, statement.1) != (&columns, rows.len()) {
-            let names = columns.iter().map(|at| E::FIELDS[stored[*at]].name);
-            statement = (columns.clone(), rows.len(), insert_rows(E::TABLE, names.collect(), rows.len()));
-        }
-        let mut said = Vec::with_capacity(columns.len() * rows.len());
-        for mut row in values {
-            said.extend(columns.iter().map(|at| std::mem::replace(&mut row[*at], Value::Null)));
-        }
-        if connection.execute(&statement.2, &said)? != rows.len() as u64 {
+        values.clear();
+        values.extend(rows.iter().flat_map(|row| stored.iter().map(|place| row.as_ref().value(*place))));
+        if !statement.insert(connection, E::TABLE, &names, &mut values)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn insert_rows(table: &str, names: Vec<&str>, rows: usize) -> String {
+/// The statement that inserted the rows before.
+#[derive(Default)]
+struct Batch {
+    /// Which of the columns it names.
+    columns: Vec<bool>,
+    rows: usize,
+    sql: String,
+}
+
+impl Batch {
+    /// Inserts rows whose values follow one another. Columns in which they have nothing are not named, which spares binding
+    /// them.
+    fn insert(
+        &mut self,
+        connection: &dyn Connection,
+        table: &str,
+        names: &[&str],
+        values: &mut Vec<Value<'_>>,
+    ) -> Result<bool> {
+        let rows = values.len() / names.len();
+        let said = |at| values.iter().skip(at).step_by(names.len()).any(|value| *value != Value::Null);
+        let columns: Vec<bool> = (0..names.len()).map(said).collect();
+        let mut column = columns.iter().cycle();
+        values.retain(|_| column.next() == Some(&true));
+        if self.columns != columns || self.rows != rows {
+            let names: Vec<_> = names.iter().zip(&columns).filter(|(_, said)| **said).map(|(name, _)| *name).collect();
+            *self = Batch { columns, rows, sql: insert_rows(table, &names, rows) };
+        }
+        Ok(connection.execute(&self.sql, values)? == rows as u64)
+    }
+}
+
+fn insert_rows(table: &str, names: &[&str], rows: usize) -> String {
     let mut sql = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
     for place in 0..rows * names.len() {
         let separator = match place % names.len() {

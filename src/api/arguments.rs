@@ -58,7 +58,12 @@ impl<T: Argument> Argument for Rows<T> {
         let mut rows = Vec::new();
         reader.open_array().map_err(refused)?;
         while reader.next(rows.is_empty()).map_err(refused)? {
+            let before = reader.left();
             rows.push(T::read(reader, name).map_err(|error| error.at_index(rows.len()))?);
+            if rows.len() == 1 {
+                // The others will be about as long; if not, this was no more than a guess.
+                rows.reserve((reader.left() / (before - reader.left()).max(1)).min(10_000));
+            }
         }
         Ok(Rows(rows))
     }

@@ -184,6 +184,11 @@ impl<'a> Reader<'a> {
         twice.map_or(Ok(()), |reason| Err(refused(reason)))
     }
 
+    /// How many bytes are left to read.
+    pub(crate) fn left(&self) -> usize {
+        self.text.len() - self.at
+    }
+
     /// Whether the text ends here.
     pub(crate) fn end(&mut self) -> Result<(), String> {
         self.space();

@@ -137,8 +137,11 @@ impl<'a, E: Rules> Collection<'a, E> {
     /// # Errors
     /// As [`add`](Self::add), with the index of the row that failed.
     pub fn add_many(&self, rows: impl IntoIterator<Item = E::New>) -> Result<Vec<E>> {
-        let draft = |(at, row)| E::draft(self.cx, row).map_err(|error| error.at_index(at));
-        let drafts = rows.into_iter().enumerate().map(draft).collect::<Result<Vec<E::Draft>>>()?;
+        let rows = rows.into_iter();
+        let mut drafts = Vec::with_capacity(rows.size_hint().0);
+        for (at, row) in rows.enumerate() {
+            drafts.push(E::draft(self.cx, row).map_err(|error| error.at_index(at))?);
+        }
         if drafts.len() > 1 && drafts.iter().all(E::is_plain) && self.insert_all(&drafts)? {
             return Ok(drafts.into_iter().map(Into::into).collect());
         }

@@ -76,6 +76,10 @@ export class Core {
     return this.#inTurn(() => answer(this.#apply(this.#rows, name, JSON.parse(text))));
   }
 
+  callLong(op, bytes) {
+    return this.call(op, new TextDecoder().decode(bytes));
+  }
+
   async batch(text) {
     this.#enter(text);
     const rows = new Map(this.#rows);

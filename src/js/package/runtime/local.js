@@ -9,6 +9,11 @@ import * as originStorage from './origin-storage.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 
+/** From this length on, arguments go over as bytes. */
+const LONG = 4096;
+
+const encoder = new TextEncoder();
+
 /** Why nothing may be asked of a store or its transactions any more, if so. */
 class Gate {
   /** @type {(() => SwarmStoreError) | undefined} */
@@ -76,7 +81,7 @@ export class LocalChannel extends Channel {
     this.check();
     let answer;
     try {
-      answer = this.#core.call(op, text);
+      answer = text.length < LONG ? this.#core.call(op, text) : this.#core.callLong(op, encoder.encode(text));
     } catch (thrown) {
       throw this.#engine.failure(thrown);
     }

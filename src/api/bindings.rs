@@ -81,7 +81,7 @@ fn maker(name: &str, fields: &[Field], layout: &Layout, out: &mut String) {
             Usual::Json(json) => (*json).to_owned(),
             Usual::Text(text) => format!("'{text}'"),
             Usual::Integer(integer) => integer.to_string(),
-            Usual::Same(other) => format!("row[{}]", always[other]),
+            Usual::Same => format!("row[{}]", layout.same.map_or(0, |place| always[&place])),
         };
         let _ = writeln!(out, "    {key}: said & {bit} ? row[at++] : {usual},");
     }

@@ -49,7 +49,7 @@ fn object(fields: &[Field], layout: &Layout, row: Value) -> Value {
             Usual::Json(json) => serde_json::from_str(json).unwrap_or_default(),
             Usual::Text(text) => (*text).into(),
             Usual::Integer(integer) => (*integer).into(),
-            Usual::Same(other) => object[&camel(fields[*other].name)].clone(),
+            Usual::Same => layout.same.map(|place| object[&camel(fields[place].name)].clone()).unwrap_or_default(),
         };
         object.insert(camel(fields[*place].name), value);
     }

@@ -20,8 +20,8 @@ pub enum Usual {
     Text(&'static str),
     /// This integer.
     Integer(i64),
-    /// What the field at this place is.
-    Same(usize),
+    /// What [`Layout::same`] is.
+    Same,
 }
 
 /// How the fields of a record are packed. Places are those of the record's fields.
@@ -31,15 +31,16 @@ pub struct Layout {
     pub always: Vec<usize>,
     /// The fields that are there when they are not as usual.
     pub sometimes: Vec<(usize, Usual)>,
+    /// A field that is always there and that others are often equal to.
+    pub same: Option<usize>,
 }
 
 impl Layout {
     /// The layout of a table's record.
     pub(crate) fn new(table: &str, fields: &[Field]) -> Self {
         let (mut always, mut sometimes) = (Vec::new(), Vec::new());
-        let created = fields.iter().position(|field| field.name == "created_at").unwrap_or(0);
         for (place, field) in fields.iter().enumerate() {
-            match usual(table, field, created) {
+            match usual(table, field) {
                 None => always.push(place),
                 Some(usual) => sometimes.push((place, usual)),
             }
@@ -47,18 +48,18 @@ impl Layout {
         assert!(sometimes.len() < 32, "the mask is a 32-bit integer in JavaScript");
         // The absent ones last: JavaScript adds them to an object that is there already.
         sometimes.sort_by_key(|(place, usual)| (*usual == Usual::Absent, *place));
-        Layout { always, sometimes }
+        Layout { always, sometimes, same: fields.iter().position(|field| field.name == "created_at") }
     }
 }
 
-fn usual(table: &str, field: &Field, created: usize) -> Option<Usual> {
+fn usual(table: &str, field: &Field) -> Option<Usual> {
     if field.optional {
         return Some(Usual::Absent);
     }
     match (table, field.name, field.kind) {
         (_, _, Kind::Json("null")) => None,
         (_, _, Kind::Json(default)) => Some(Usual::Json(default)),
-        (_, "updated_at", _) | ("tasks", "run_at", _) | ("agents", "last_heartbeat", _) => Some(Usual::Same(created)),
+        (_, "updated_at", _) | ("tasks", "run_at", _) | ("agents", "last_heartbeat", _) => Some(Usual::Same),
         (_, "version", _) => Some(Usual::Integer(1)),
         ("tasks", "queue", _) => Some(Usual::Text("default")),
         ("tasks", "status", _) => Some(Usual::Text("pending")),
@@ -77,10 +78,14 @@ pub(crate) fn pack(layout: &Layout, fields: &[Field], row: &dyn Row, out: &mut S
         write_value(fields[place].kind, &row.get(place)?, out);
         out.push(',');
     }
+    let same = match layout.same {
+        Some(place) => row.get(place)?,
+        None => Value::Null,
+    };
     let mut mask = 0;
     for (bit, (place, usual)) in layout.sometimes.iter().enumerate() {
         let value = row.get(*place)?;
-        if !is_usual(&value, *usual, row)? {
+        if !is_usual(&value, *usual, &same) {
             mask |= 1 << bit;
             write_value(fields[*place].kind, &value, out);
             out.push(',');
@@ -91,12 +96,12 @@ pub(crate) fn pack(layout: &Layout, fields: &[Field], row: &dyn Row, out: &mut S
     Ok(())
 }
 
-fn is_usual(value: &Value<'_>, usual: Usual, row: &dyn Row) -> Result<bool> {
-    Ok(match (usual, value) {
+fn is_usual(value: &Value<'_>, usual: Usual, same: &Value<'_>) -> bool {
+    match (usual, value) {
         (Usual::Absent | Usual::Json(_), Value::Null) => true,
         (Usual::Json(usual) | Usual::Text(usual), Value::Text(text)) => text == usual,
         (Usual::Integer(usual), Value::Integer(integer)) => *integer == usual,
-        (Usual::Same(place), value) => *value == row.get(place)?,
+        (Usual::Same, value) => value == same,
         _ => false,
-    })
+    }
 }

@@ -102,30 +102,46 @@ fn blocking_calls_from_several_threads_lose_nothing() {
 #[test]
 fn readers_go_on_while_a_writer_writes() {
     let folder = Folder::new();
-    let store = folder.open();
-    let seen = store.write_blocking(|tx| {
-        tx.agents().add(agent("ada"))?;
-        // Another thread, in the middle of the transaction.
-        let seen = std::thread::scope(|scope| scope.spawn(|| count_agents(&store)).join());
-        Ok::<_, swarmstore::Error>(seen.expect("a read"))
-    });
-    assert_eq!((seen.unwrap(), count_agents(&store)), (0, 1));
+    for store in [folder.open(), Store::open_blocking("memory:").unwrap()] {
+        let seen = store.write_blocking(|tx| {
+            tx.agents().add(agent("ada"))?;
+            // Another thread, in the middle of the transaction.
+            let seen = std::thread::scope(|scope| scope.spawn(|| count_agents(&store)).join());
+            Ok::<_, swarmstore::Error>(seen.expect("a read"))
+        });
+        assert_eq!((seen.unwrap(), count_agents(&store)), (0, 1));
+    }
 }
 
 #[test]
 fn a_long_read_sees_one_state_throughout() {
     let folder = Folder::new();
-    let store = folder.open();
-    let (before, after) = store
-        .read_blocking(|tx| {
-            let before = tx.agents().count(&Query::new())?;
-            std::thread::scope(|scope| {
-                scope.spawn(|| store.write_blocking(|tx| tx.agents().add(agent("ada"))).unwrap());
-            });
-            Ok::<_, swarmstore::Error>((before, tx.agents().count(&Query::new())?))
-        })
-        .unwrap();
-    assert_eq!((before, after, count_agents(&store)), (0, 0, 1));
+    for store in [folder.open(), Store::open_blocking("memory:").unwrap()] {
+        let (before, after) = store
+            .read_blocking(|tx| {
+                let before = tx.agents().count(&Query::new())?;
+                std::thread::scope(|scope| {
+                    scope.spawn(|| store.write_blocking(|tx| tx.agents().add(agent("ada"))).unwrap());
+                });
+                Ok::<_, swarmstore::Error>((before, tx.agents().count(&Query::new())?))
+            })
+            .unwrap();
+        assert_eq!((before, after, count_agents(&store)), (0, 0, 1));
+    }
+}
+
+#[test]
+fn a_read_inside_a_read_goes_on_while_a_transaction_is_open() {
+    let folder = Folder::new();
+    for store in [folder.open(), Store::open_blocking("memory:").unwrap()] {
+        let mut transaction = block_on(store.begin()).unwrap();
+        transaction.run(|tx| tx.agents().add(agent("ada"))).unwrap();
+        let inner = store
+            .read_blocking(|tx| Ok::<_, swarmstore::Error>((tx.agents().count(&Query::new())?, count_agents(&store))));
+        assert_eq!(inner.unwrap(), (0, 0));
+        block_on(transaction.commit()).unwrap();
+        assert_eq!(count_agents(&store), 1);
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod deadline;
 #[cfg(not(target_family = "wasm"))]
 mod image;
 #[cfg(not(target_family = "wasm"))]
+mod memory;
+#[cfg(not(target_family = "wasm"))]
 mod native;
 #[cfg(not(target_family = "wasm"))]
 mod readers;

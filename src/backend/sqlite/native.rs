@@ -3,6 +3,7 @@
 //! A file is in WAL mode: one writer and any number of readers, who never wait for each other. Blocking calls run on the
 //! caller's thread; asynchronous writes go to a thread that commits together what waits together.
 
+use super::memory::{self, Mount};
 use super::readers::Readers;
 use super::writer::{Writer, WriterLock};
 use super::{SqliteConnection, connection::from_sqlite, image};
@@ -22,15 +23,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     path: String,
+    /// Keeps a database in memory alive.
+    memory: Option<Arc<Mount>>,
     storage: Storage,
     pub(super) settings: Settings,
 }
 
 impl Place {
-    pub(super) fn is_memory(&self) -> bool {
-        self.storage == Storage::Memory
-    }
-
     /// A connection with the pragmas that hold on every one.
     pub(super) fn connect(&self, read_only: bool) -> Result<SqliteConnection> {
         let access = if read_only {
@@ -38,11 +37,12 @@ impl Place {
         } else {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
         };
-        let mut flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        if self.is_memory() {
-            flags |= OpenFlags::SQLITE_OPEN_URI;
-        }
-        let raw = rusqlite::Connection::open_with_flags(&self.path, flags).map_err(from_sqlite)?;
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let raw = match &self.memory {
+            Some(mount) => rusqlite::Connection::open_with_flags_and_vfs(mount.name(), flags, memory::NAME),
+            None => rusqlite::Connection::open_with_flags(&self.path, flags),
+        };
+        let raw = raw.map_err(from_sqlite)?;
         raw.busy_timeout(self.busy_timeout()).map_err(from_sqlite)?;
         let mut connection = SqliteConnection::new(raw)?;
         connection.limit_statements(self.settings.statement_timeout_ms)?;
@@ -51,6 +51,9 @@ impl Place {
             synchronous(self.settings.durability),
             self.settings.cache_kib
         ))?;
+        if self.memory.is_some() {
+            connection.execute_script("PRAGMA journal_mode = MEMORY;")?;
+        }
         if read_only {
             connection.execute_script("PRAGMA query_only = ON;")?;
         }
@@ -168,7 +171,8 @@ fn place(request: &OpenRequest) -> Result<Place> {
         // A name of its own for every store, shared by that store's connections.
         static STORES: AtomicU64 = AtomicU64::new(0);
         let number = STORES.fetch_add(1, Ordering::Relaxed);
-        return Ok(Place { path: format!("file:/swarmstore-{number}?vfs=memdb"), storage: Storage::Memory, settings });
+        let memory = Some(Arc::new(Mount::new(format!("store-{number}"))?));
+        return Ok(Place { path: String::new(), memory, storage: Storage::Memory, settings });
     }
     let path = url.strip_prefix("sqlite:").unwrap_or(url);
     let scheme = path.split_once(':').map(|(scheme, _)| scheme);
@@ -180,7 +184,7 @@ fn place(request: &OpenRequest) -> Result<Place> {
             ErrorCode::Unsupported.error(format!("{}: is no backend that this build has", scheme.unwrap_or("")))
         );
     }
-    Ok(Place { path: path.to_owned(), storage: Storage::File, settings })
+    Ok(Place { path: path.to_owned(), memory: None, storage: Storage::File, settings })
 }
 
 impl Backend for Native {
@@ -213,10 +217,7 @@ impl Backend for Native {
         Box::pin(async move {
             let writer = self.lock.lock().await;
             self.check_open()?;
-            let open = Open { writer, place: self.place.clone(), readers: self.readers.clone(), ended: false };
-            if self.place.is_memory() {
-                self.readers.hold_on()?;
-            }
+            let open = Open { writer, place: self.place.clone(), ended: false };
             open.writer.execute("BEGIN IMMEDIATE", &[])?;
             Ok(Box::new(open) as Box<dyn Transaction>)
         })
@@ -289,7 +290,6 @@ impl Backend for Native {
 struct Open {
     writer: super::writer::WriterGuard,
     place: Place,
-    readers: Arc<Readers>,
     ended: bool,
 }
 
@@ -300,11 +300,10 @@ impl Transaction for Open {
     }
 
     fn commit(mut self: Box<Self>, durability: Option<Durability>) -> BoxFuture<'static, Result<()>> {
-        self.readers.let_go();
         let mut committed = self.writer.execute("COMMIT", &[]).map(|_| ());
         self.ended = committed.is_ok();
         let strict = durability == Some(Durability::Strict) && self.place.settings.durability != Durability::Strict;
-        if committed.is_ok() && strict && !self.place.is_memory() {
+        if committed.is_ok() && strict && self.place.storage == Storage::File {
             // How far a commit syncs is fixed when its transaction begins; a checkpoint syncs the log afterwards.
             committed = self.writer.execute_script("PRAGMA wal_checkpoint(PASSIVE);").map_err(crate::Error::committed);
         }
@@ -314,7 +313,6 @@ impl Transaction for Open {
 
     fn rollback(mut self: Box<Self>) -> Result<()> {
         self.ended = true;
-        self.readers.let_go();
         self.writer.roll_back()
     }
 }
@@ -322,7 +320,6 @@ impl Transaction for Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.ended {
-            self.readers.let_go();
             // Nobody is left to tell; the next BEGIN on this connection would report what is wrong with it.
             let _ = self.writer.roll_back();
         }

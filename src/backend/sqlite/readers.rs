@@ -4,7 +4,6 @@ use super::SqliteConnection;
 use super::native::Place;
 use crate::backend::{Job, OwnedJob, closed};
 use crate::error::{Error, ErrorCode, Result};
-use crate::sql::Connection as _;
 use futures_channel::oneshot;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,17 +13,12 @@ use std::time::{Duration, Instant};
 
 /// Threads for asynchronous reads.
 const THREADS: usize = 4;
-/// Reads something, and so takes the lock that readers share.
-const FIRST_READ: &str = "SELECT COUNT(*) FROM sqlite_schema";
 
 pub(super) struct Readers {
     place: Place,
     pool: Mutex<Pool>,
     returned: Condvar,
     threads: Mutex<Option<Sender<Request>>>,
-    /// Where all reads go while an explicit transaction is open in memory: SQLite's memdb lets nobody begin to read then,
-    /// but whoever began before goes on.
-    snapshot: Mutex<Option<SqliteConnection>>,
 }
 
 #[derive(Default)]
@@ -57,40 +51,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Readers {
     pub(super) fn new(place: Place) -> Self {
-        let (pool, threads, snapshot) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Readers { place, pool, returned: Condvar::new(), threads, snapshot }
+        Readers { place, pool: Mutex::default(), returned: Condvar::new(), threads: Mutex::default() }
     }
 
     /// Runs a job on this thread, on a connection of its own, seeing one committed state throughout.
     pub(super) fn run(&self, job: &mut Job<'_>) -> Result<()> {
-        if !self.place.is_memory() {
-            return self.borrow()?.in_transaction("BEGIN DEFERRED", job);
-        }
-        let snapshot = locked(&self.snapshot);
-        if let Some(connection) = &*snapshot {
-            return job(connection);
-        }
-        // No explicit transaction begins between the look and the first read.
-        let mut until_begun = Some(snapshot);
-        self.borrow()?.in_transaction("BEGIN DEFERRED", &mut |connection| {
-            connection.execute_script(FIRST_READ)?;
-            until_begun = None;
-            job(connection)
-        })
-    }
-
-    /// Holds on to what is committed now, for all who read before [`let_go`](Self::let_go).
-    pub(super) fn hold_on(&self) -> Result<()> {
-        let connection = self.place.connect(true)?;
-        connection.execute_script("BEGIN")?;
-        connection.execute_script(FIRST_READ)?;
-        *locked(&self.snapshot) = Some(connection);
-        Ok(())
-    }
-
-    /// Reads see the latest state again. Waits for one that is under way.
-    pub(super) fn let_go(&self) {
-        *locked(&self.snapshot) = None;
+        self.borrow()?.in_transaction("BEGIN DEFERRED", job)
     }
 
     /// Runs a job on one of the reading threads.

@@ -136,7 +136,7 @@ impl Error {
     }
 
     /// [`Error::InvalidArgument`] that names the field and the reason.
-    pub(crate) fn invalid(field: impl Into<String>, reason: impl fmt::Display) -> Self {
+    pub fn invalid(field: impl Into<String>, reason: impl fmt::Display) -> Self {
         let field = field.into();
         let mut error = ErrorCode::InvalidArgument.error(format!("{field}: {reason}"));
         error.detail_mut().field = Some(field);
@@ -188,7 +188,7 @@ impl Error {
 
     /// Attaches the cause.
     #[must_use]
-    pub(crate) fn caused_by(mut self, source: impl Into<Source>) -> Self {
+    pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
         self.detail_mut().source = Some(source.into());
         self
     }

@@ -34,6 +34,10 @@ pub enum Storage {
     File,
     /// IndexedDB in a browser.
     IndexedDb,
+    /// A folder of JSON files.
+    Json,
+    /// A backend of the user's own.
+    Own,
 }
 
 impl Storage {
@@ -44,6 +48,8 @@ impl Storage {
             Storage::Memory => "memory",
             Storage::File => "file",
             Storage::IndexedDb => "indexeddb",
+            Storage::Json => "json",
+            Storage::Own => "own",
         }
     }
 }
@@ -80,21 +86,43 @@ pub type OwnedJob = Box<dyn FnMut(&dyn Connection) -> Result<()>>;
 pub type Receipt = Option<BoxFuture<'static, Result<()>>>;
 
 /// An engine. All of its transactions are serializable; writers are one after another.
+///
+/// Three methods are needed: how to read, how to begin a transaction, how to close. The others follow from them or say that
+/// there is no such thing here; an engine that can do better says so by its own. A store is opened over a backend by
+/// [`Options::open_on`](crate::Options::open_on), which also makes the tables; the contract suite (feature `testing`)
+/// tells whether it keeps its promises, and `examples/own_backend.rs` is a whole one to begin with.
 pub trait Backend: MaybeSend + MaybeSync {
-    /// Where the store lives.
-    fn storage(&self) -> Storage;
-
-    /// Runs a job that reads, on this thread, seeing the last committed state.
+    /// Runs a job that reads, on this thread, seeing one committed state throughout. It does not wait for an open
+    /// transaction, and sees nothing of it. What the job tries to write fails.
     ///
     /// # Errors
-    /// What the job returns, or why it could not be run.
+    /// What the job returns, or why it could not be run; `CLOSED`.
     fn read_blocking(&self, job: &mut Job<'_>) -> Result<()>;
 
-    /// Runs a job in a write transaction on this thread, and commits it.
+    /// Begins an explicit transaction, when it is its turn. Who gives up waiting leaves no trace.
+    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>>>;
+
+    /// Waits for the open transaction, flushes and closes. Later calls are `CLOSED`; closing again is no error.
+    fn close(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Where the store lives.
+    fn storage(&self) -> Storage {
+        Storage::Own
+    }
+
+    /// Runs a job in a write transaction on this thread, and commits it. By default this waits for [`begin`](Self::begin).
     ///
     /// # Errors
     /// What the job returns; `UNSUPPORTED` where this thread cannot wait for the storage.
-    fn write_blocking(&self, job: &mut Job<'_>) -> Result<()>;
+    fn write_blocking(&self, job: &mut Job<'_>) -> Result<()> {
+        let written = async {
+            let mut open = self.begin().await?;
+            open.run(job)?;
+            open.commit(None).await
+        };
+        let cannot_wait = || ErrorCode::Unsupported.error("this thread cannot wait for the storage");
+        crate::platform::block_on(written).unwrap_or_else(|| Err(cannot_wait()))
+    }
 
     /// Runs a job in a write transaction on this thread if nobody else writes just now, and commits it in memory; the
     /// receipt is what has to be waited for. `None` when it has to wait for its turn, which is what engines with threads
@@ -103,29 +131,39 @@ pub trait Backend: MaybeSend + MaybeSync {
         None
     }
 
-    /// Runs a job that reads, seeing the last committed state.
-    fn read(&self, job: OwnedJob) -> BoxFuture<'_, Result<()>>;
+    /// Runs a job that reads, seeing the last committed state. By default on the thread that polls.
+    fn read(&self, mut job: OwnedJob) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move { self.read_blocking(&mut *job) })
+    }
 
-    /// Runs a job in a write transaction; resolves when it is as durable as asked.
-    fn write(&self, job: OwnedJob, durability: Option<Durability>) -> BoxFuture<'_, Result<()>>;
+    /// Runs a job in a write transaction; resolves when it is as durable as asked. By default on the thread that polls.
+    fn write(&self, mut job: OwnedJob, durability: Option<Durability>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let mut open = self.begin().await?;
+            open.run(&mut *job)?;
+            open.commit(durability).await
+        })
+    }
 
-    /// Begins an explicit transaction, when it is its turn.
-    fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>>>;
-
-    /// Keeps all that is committed.
-    fn flush(&self) -> BoxFuture<'_, Result<()>>;
-
-    /// Waits for the open transaction, flushes and closes. Later calls are `CLOSED`.
-    fn close(&self) -> BoxFuture<'_, Result<()>>;
+    /// Keeps all that is committed. By default it is kept already.
+    fn flush(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { self.read_blocking(&mut |_| Ok(())) })
+    }
 
     /// The committed state as a SQLite file.
-    fn export(&self) -> BoxFuture<'_, Result<Vec<u8>>>;
+    fn export(&self) -> BoxFuture<'_, Result<Vec<u8>>> {
+        Box::pin(std::future::ready(Err(ErrorCode::Unsupported.error("this backend gives no SQLite files"))))
+    }
 
     /// Replaces the whole database by a SQLite file that is verified before.
-    fn import(&self, image: Vec<u8>) -> BoxFuture<'_, Result<()>>;
+    fn import(&self, _file: Vec<u8>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(std::future::ready(Err(ErrorCode::Unsupported.error("this backend takes no SQLite files"))))
+    }
 
     /// How the keeping of writes goes.
-    fn flush_state(&self) -> FlushState;
+    fn flush_state(&self) -> FlushState {
+        FlushState::default()
+    }
 
     /// A JavaScript function that lets go of everything held outside of wasm, to be called when wasm itself cannot be
     /// any more.
@@ -137,7 +175,7 @@ pub trait Backend: MaybeSend + MaybeSync {
 
 /// An explicit transaction: the writer, held until commit or rollback. Dropping it rolls back.
 pub trait Transaction: MaybeSend {
-    /// Runs a job inside.
+    /// Runs a job inside. A job that fails may leave a part of its work; whoever wants it undone uses a savepoint.
     ///
     /// # Errors
     /// What the job returns.
@@ -146,11 +184,14 @@ pub trait Transaction: MaybeSend {
     /// Commits; resolves when it is as durable as asked.
     fn commit(self: Box<Self>, durability: Option<Durability>) -> BoxFuture<'static, Result<()>>;
 
-    /// Leaves nothing of it behind.
+    /// Leaves nothing of it behind. By default by dropping it.
     ///
     /// # Errors
     /// What the engine reports.
-    fn rollback(self: Box<Self>) -> Result<()>;
+    fn rollback(self: Box<Self>) -> Result<()> {
+        drop(self);
+        Ok(())
+    }
 }
 
 pub(crate) fn closed() -> Error {

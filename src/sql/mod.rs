@@ -7,6 +7,7 @@ mod migrate;
 mod query;
 pub(crate) mod repository;
 mod schema;
+mod statement;
 
 pub use crate::model::{Row, Value};
 pub use connection::Connection;
@@ -14,3 +15,4 @@ pub use dialect::Dialect;
 pub use entity::{Entity, Statements};
 pub use migrate::{SCHEMA_VERSION, migrate, require_current, schema_version};
 pub use query::{Order, Query};
+pub use statement::is_query;

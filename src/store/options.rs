@@ -1,10 +1,11 @@
 //! How a store is opened.
 
 use super::Store;
-use crate::backend::{self, Durability, FlushErrorHandler, OpenRequest, Settings};
+use crate::backend::{self, Backend, Durability, FlushErrorHandler, OpenRequest, Settings};
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::{Clock, MaybeSend, MaybeSync, SystemClock};
 use crate::service::Limits;
+use crate::sql::{migrate, require_current};
 use std::sync::Arc;
 
 /// How a store is opened. Begin with [`Store::options`].
@@ -160,6 +161,25 @@ impl Options {
     pub fn open_blocking(self, url: &str) -> Result<Store> {
         let cannot_wait = || ErrorCode::Unsupported.error("this thread cannot wait for the store to open");
         crate::platform::block_on(self.open(url)).unwrap_or_else(|| Err(cannot_wait()))
+    }
+
+    /// Opens a store over a backend of your own, and makes or updates its tables. The clock, the limits and read-only work
+    /// as ever; for everything else the backend's own constructor is the place.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for an option out of range; `MIGRATION` when newer code has written the tables; what the backend
+    /// reports.
+    pub async fn open_on(self, backend: impl Backend + 'static) -> Result<Store> {
+        self.check()?;
+        #[allow(clippy::arc_with_non_send_sync)] // in wasm there is one thread
+        let backend: Arc<dyn Backend> = Arc::new(backend);
+        if self.settings.read_only {
+            backend.read(Box::new(require_current)).await?;
+        } else {
+            let now = self.clock.now();
+            backend.write(Box::new(move |connection| migrate(connection, now)), None).await?;
+        }
+        Ok(Store::over(backend, self.clock, self.limits, self.settings.read_only))
     }
 
     fn check(&self) -> Result<()> {

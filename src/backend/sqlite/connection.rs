@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Row, Value};
-use crate::sql::{Connection, Dialect};
+use crate::sql::{Connection, Dialect, is_query};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use std::borrow::Cow;
@@ -129,7 +129,7 @@ impl Connection for SqliteConnection {
     fn columns(&self, sql: &str) -> Result<Vec<String>> {
         let refused = |reason: &str| Error::invalid("sql", reason);
         let unreadable = |error: rusqlite::Error| refused(&error.to_string());
-        if !reads_only(sql) {
+        if !is_query(sql) {
             return Err(refused("expected one SELECT, WITH, VALUES or EXPLAIN"));
         }
         let mut batch = rusqlite::Batch::new(&self.raw, sql);
@@ -144,23 +144,6 @@ impl Connection for SqliteConnection {
         }
         Ok(columns)
     }
-}
-
-/// Whether a statement begins like a query. PRAGMA, ATTACH and BEGIN count as reading for SQLite, not for us.
-fn reads_only(sql: &str) -> bool {
-    let mut rest = sql.trim_start();
-    loop {
-        rest = if let Some(comment) = rest.strip_prefix("--") {
-            comment.split_once('\n').map_or("", |(_, after)| after)
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/").map_or("", |(_, after)| after)
-        } else {
-            break;
-        }
-        .trim_start();
-    }
-    let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
-    ["SELECT", "WITH", "VALUES", "EXPLAIN"].iter().any(|allowed| word.eq_ignore_ascii_case(allowed))
 }
 
 fn bind(statement: &mut rusqlite::Statement<'_>, params: &[Value<'_>]) -> Result<()> {

@@ -21,6 +21,9 @@ pub struct OwnBackend {
 
 impl OwnBackend {
     /// Opens or makes the file.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` and what else SQLite reports.
     pub fn open(path: &Path) -> Result<Self> {
         let connect = |pragmas: &str| -> rusqlite::Result<Sqlite> {
             let connection = rusqlite::Connection::open(path)?;
@@ -174,7 +177,7 @@ impl Connection for Sqlite {
         if !statement.readonly() {
             return Err(no_query());
         }
-        Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+        Ok(statement.column_names().map(str::to_owned).collect())
     }
 }
 

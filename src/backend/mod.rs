@@ -1,5 +1,7 @@
 //! What an engine has to do to carry a store.
 
+#[cfg(not(target_family = "wasm"))]
+mod json_files;
 mod settings;
 mod sqlite;
 #[cfg(target_family = "wasm")]

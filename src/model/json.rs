@@ -195,6 +195,13 @@ impl<'a> Reader<'a> {
         if self.at == self.text.len() { Ok(()) } else { Err(self.syntax()) }
     }
 
+    /// Goes to the next thing that is no white space; gives the byte where it begins.
+    #[cfg_attr(target_family = "wasm", allow(dead_code))]
+    pub(crate) fn skip_space(&mut self) -> usize {
+        self.space();
+        self.at
+    }
+
     fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }

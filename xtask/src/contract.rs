@@ -25,6 +25,8 @@ impl Contracts {
         let runs = [
             ("memory", "native", "contract_memory"),
             ("sqlite", "native", "contract_sqlite"),
+            ("json", "native", "contract_json"),
+            ("json-reopened", "native", "contract_json_reopened"),
             ("own", "native", "contract_own"),
             ("memory-node", "wasm-node", "contract_memory"),
             ("memory-browser", "wasm-browser", "contract_memory_browser"),
@@ -95,6 +97,8 @@ mod tests {
             counted("native", &lines),
             "contract memory: 2 passed, 0 failed\n\
              contract sqlite: 0 passed, 1 failed\n\
+             contract json: 0 passed, 0 failed\n\
+             contract json-reopened: 0 passed, 0 failed\n\
              contract own: 0 passed, 0 failed\n"
         );
     }
@@ -124,7 +128,7 @@ mod tests {
     fn a_run_without_a_passed_case_is_not_kept() {
         let mut contracts = Contracts::new();
         contracts.count("native", "test contract_memory::a_case ... ok");
-        assert_eq!(contracts.unkept(&["native"]), ["sqlite", "own"]);
+        assert_eq!(contracts.unkept(&["native"]), ["sqlite", "json", "json-reopened", "own"]);
         assert_eq!(contracts.unkept(&["wasm-node"]), ["memory-node"]);
         assert!(contracts.unkept(&["fmt"]).is_empty());
     }

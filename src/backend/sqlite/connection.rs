@@ -14,7 +14,9 @@ const STATEMENTS: usize = 200;
 pub(crate) struct SqliteConnection {
     pub(crate) raw: rusqlite::Connection,
     #[cfg(not(target_family = "wasm"))]
-    deadline: Option<super::deadline::Deadline>,
+    pub(super) deadline: Option<super::deadline::Deadline>,
+    #[cfg(not(target_family = "wasm"))]
+    pub(super) keeper: std::cell::RefCell<Option<Box<dyn super::Keeper>>>,
 }
 
 impl SqliteConnection {
@@ -28,16 +30,11 @@ impl SqliteConnection {
             raw,
             #[cfg(not(target_family = "wasm"))]
             deadline: None,
+            #[cfg(not(target_family = "wasm"))]
+            keeper: std::cell::RefCell::default(),
         };
         connection.execute_script(super::PRAGMAS)?;
         Ok(connection)
-    }
-
-    /// Stops every statement that takes longer; 0 for no limit.
-    #[cfg(not(target_family = "wasm"))]
-    pub(crate) fn limit_statements(&mut self, millis: u32) -> Result<()> {
-        self.deadline = super::deadline::Deadline::set(&mut self.raw, millis)?;
-        Ok(())
     }
 
     /// Tells the limit that a statement begins.
@@ -49,12 +46,6 @@ impl SqliteConnection {
         }
     }
 
-    /// A connection to nothing, in the place of one that was closed.
-    #[cfg(not(target_family = "wasm"))]
-    pub(crate) fn nowhere() -> Result<Self> {
-        Self::new(rusqlite::Connection::open_in_memory().map_err(from_sqlite)?)
-    }
-
     /// Runs `body` in a transaction begun with `begin`; what fails leaves nothing.
     pub(crate) fn in_transaction(
         &self,
@@ -63,11 +54,23 @@ impl SqliteConnection {
     ) -> Result<()> {
         self.execute(begin, &[])?;
         let _unless_ended = RollBack(self);
-        let outcome = body(self).and_then(|()| self.execute("COMMIT", &[]).map(|_| ()));
+        let outcome = body(self).and_then(|()| self.commit());
         if outcome.is_err() {
             self.roll_back()?;
         }
         outcome
+    }
+
+    /// Commits the open transaction, after its keeper has kept it. When this fails the transaction is still open.
+    pub(crate) fn commit(&self) -> Result<()> {
+        #[cfg(not(target_family = "wasm"))]
+        self.keep()?;
+        let committed = self.execute("COMMIT", &[]).map(|_| ());
+        #[cfg(not(target_family = "wasm"))]
+        if let (Err(_), Some(keeper)) = (&committed, self.keeper.borrow_mut().as_mut()) {
+            keeper.distrust();
+        }
+        committed
     }
 
     /// SQLite rolls back by itself when the disk is full or memory runs out. Statements after that would each be committed.
@@ -80,6 +83,8 @@ impl SqliteConnection {
 
     /// Leaves the open transaction, if SQLite has not done so by itself.
     pub(crate) fn roll_back(&self) -> Result<()> {
+        #[cfg(not(target_family = "wasm"))]
+        self.forget();
         if self.raw.is_autocommit() {
             return Ok(());
         }

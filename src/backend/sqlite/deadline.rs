@@ -3,6 +3,7 @@
 use super::connection::from_sqlite;
 use crate::error::Result;
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ pub(super) struct Deadline {
     limit: Duration,
     /// In milliseconds since the epoch.
     at: Arc<AtomicU64>,
+    suspended: Cell<bool>,
 }
 
 impl Deadline {
@@ -25,14 +27,24 @@ impl Deadline {
             return Ok(None);
         }
         let (epoch, at) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
-        let deadline = Deadline { epoch, limit: Duration::from_millis(millis.into()), at: at.clone() };
+        let deadline =
+            Deadline { epoch, limit: Duration::from_millis(millis.into()), at: at.clone(), suspended: Cell::default() };
         let too_late = move || since(epoch) > at.load(Ordering::Relaxed);
         connection.progress_handler(STEPS, Some(too_late)).map_err(from_sqlite)?;
         Ok(Some(deadline))
     }
 
+    /// Lets statements take as long as they like, or not any more.
+    pub(super) fn suspend(&self, suspended: bool) {
+        self.suspended.set(suspended);
+        self.at.store(u64::MAX, Ordering::Relaxed);
+    }
+
     /// A statement begins now.
     pub(super) fn begin(&self) {
+        if self.suspended.get() {
+            return;
+        }
         let limit = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
         self.at.store(since(self.epoch).saturating_add(limit), Ordering::Relaxed);
     }

@@ -15,7 +15,7 @@ const FORMAT_BYTES: std::ops::Range<usize> = 18..20;
 const PAGE_SIZE: i64 = 4096;
 
 /// The committed state as a SQLite file with a journal, which opens everywhere.
-pub(super) fn export(writer: &mut SqliteConnection) -> Result<Vec<u8>> {
+pub(crate) fn export(writer: &mut SqliteConnection) -> Result<Vec<u8>> {
     let mut file = writer.raw.serialize(MAIN_DB).map_err(from_sqlite)?.to_vec();
     if let Some(format) = file.get_mut(FORMAT_BYTES) {
         format.fill(1);

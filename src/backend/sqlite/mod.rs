@@ -6,6 +6,8 @@ mod deadline;
 #[cfg(not(target_family = "wasm"))]
 mod image;
 #[cfg(not(target_family = "wasm"))]
+mod keeper;
+#[cfg(not(target_family = "wasm"))]
 mod memory;
 #[cfg(not(target_family = "wasm"))]
 mod native;
@@ -14,11 +16,13 @@ mod readers;
 #[cfg(not(target_family = "wasm"))]
 mod writer;
 
-pub(crate) use connection::SqliteConnection;
-#[cfg(target_family = "wasm")]
-pub(crate) use connection::from_sqlite;
+pub(crate) use connection::{SqliteConnection, from_sqlite};
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{destroy, open, rescue};
+pub(crate) use image::export;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use keeper::Keeper;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use native::{Native, Place, destroy, open, rescue};
 
 #[cfg(target_family = "wasm")]
 pub(crate) use super::web::{destroy, open, rescue};

@@ -7,6 +7,7 @@ use super::memory::{self, Mount};
 use super::readers::Readers;
 use super::writer::{Writer, WriterLock};
 use super::{SqliteConnection, connection::from_sqlite, image};
+use crate::backend::json_files;
 use crate::backend::{
     Backend, Durability, FlushState, Job, OpenRequest, OwnedJob, Settings, Storage, Transaction, closed,
 };
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 /// How to make another connection to one database.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(crate) struct Place {
     path: String,
     /// Keeps a database in memory alive.
     memory: Option<Arc<Mount>>,
@@ -30,8 +31,16 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// A new, empty database in memory, with a name of its own for its connections.
+    pub(crate) fn in_memory(storage: Storage, settings: Settings) -> Result<Self> {
+        static STORES: AtomicU64 = AtomicU64::new(0);
+        let number = STORES.fetch_add(1, Ordering::Relaxed);
+        let memory = Some(Arc::new(Mount::new(format!("store-{number}"))?));
+        Ok(Place { path: String::new(), memory, storage, settings })
+    }
+
     /// A connection with the pragmas that hold on every one.
-    pub(super) fn connect(&self, read_only: bool) -> Result<SqliteConnection> {
+    pub(crate) fn connect(&self, read_only: bool) -> Result<SqliteConnection> {
         let access = if read_only {
             OpenFlags::SQLITE_OPEN_READ_ONLY
         } else {
@@ -90,11 +99,19 @@ fn synchronous(durability: Durability) -> &'static str {
 
 /// Opens what the URL names: `memory:`, `sqlite:PATH` or a path.
 pub(crate) async fn open(request: OpenRequest) -> Result<Arc<dyn Backend>> {
-    Ok(Arc::new(Native::open(&request)?))
+    if let Some(folder) = request.url.strip_prefix("json:") {
+        return json_files::open(&request, folder);
+    }
+    let place = place(&request)?;
+    let connection = place.first_connection(&*request.clock)?;
+    Native::over(place, connection, request.clock)
 }
 
 /// Deletes the files of a database.
 pub(crate) async fn destroy(url: &str) -> Result<()> {
+    if let Some(folder) = url.strip_prefix("json:") {
+        return json_files::destroy(folder);
+    }
     let path = file_path(url)?;
     for suffix in ["", "-wal", "-shm"] {
         match std::fs::remove_file(format!("{path}{suffix}")) {
@@ -109,6 +126,9 @@ pub(crate) async fn destroy(url: &str) -> Result<()> {
 
 /// The file as it is.
 pub(crate) async fn rescue(url: &str) -> Result<Vec<u8>> {
+    if let Some(folder) = url.strip_prefix("json:") {
+        return json_files::rescue(folder);
+    }
     std::fs::read(file_path(url)?).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => ErrorCode::NotFound.error("there is no such store"),
         _ => ErrorCode::Unavailable.error("the file could not be read").caused_by(error),
@@ -122,7 +142,7 @@ fn file_path(url: &str) -> Result<&str> {
     }
 }
 
-struct Native {
+pub(crate) struct Native {
     place: Place,
     readers: Arc<Readers>,
     writer: Writer,
@@ -132,18 +152,18 @@ struct Native {
 }
 
 impl Native {
-    fn open(request: &OpenRequest) -> Result<Self> {
-        let place = place(request)?;
-        let lock = WriterLock::new(place.first_connection(&*request.clock)?);
+    /// An engine over a database and the connection that writes to it.
+    pub(crate) fn over(place: Place, writer: SqliteConnection, clock: Arc<dyn Clock>) -> Result<Arc<dyn Backend>> {
+        let lock = WriterLock::new(writer);
         let closed = Arc::default();
-        Ok(Native {
+        Ok(Arc::new(Native {
             readers: Arc::new(Readers::new(place.clone())),
             writer: Writer::start(lock.clone(), place.settings.durability, Arc::clone(&closed))?,
             place,
             lock,
             closed,
-            clock: request.clock.clone(),
-        })
+            clock,
+        }))
     }
 
     fn check_open(&self) -> Result<()> {
@@ -168,18 +188,17 @@ fn place(request: &OpenRequest) -> Result<Place> {
     let settings = request.settings;
     let url = request.url.as_str();
     if url == "memory:" {
-        // A name of its own for every store, shared by that store's connections.
-        static STORES: AtomicU64 = AtomicU64::new(0);
-        let number = STORES.fetch_add(1, Ordering::Relaxed);
-        let memory = Some(Arc::new(Mount::new(format!("store-{number}"))?));
-        return Ok(Place { path: String::new(), memory, storage: Storage::Memory, settings });
+        return Place::in_memory(Storage::Memory, settings);
     }
     let path = url.strip_prefix("sqlite:").unwrap_or(url);
     let scheme = path.split_once(':').map(|(scheme, _)| scheme);
     if path.is_empty() || path.contains('\0') {
-        return Err(crate::Error::invalid("url", "expected memory:, sqlite:PATH or a path, here or in SWARMSTORE_URL"));
+        return Err(crate::Error::invalid(
+            "url",
+            "expected memory:, sqlite:PATH, a path or json:FOLDER, here or in SWARMSTORE_URL",
+        ));
     }
-    if matches!(scheme, Some("indexeddb" | "json" | "postgres" | "postgresql")) {
+    if matches!(scheme, Some("indexeddb" | "postgres" | "postgresql")) {
         return Err(
             ErrorCode::Unsupported.error(format!("{}: is no backend that this build has", scheme.unwrap_or("")))
         );
@@ -252,6 +271,10 @@ impl Backend for Native {
                 }
                 _ => Ok(()),
             };
+            if let Some(keeper) = writer.keeper.borrow_mut().as_mut() {
+                // Everything is kept; only the files' names are not the plain ones, and the next opening takes them as well.
+                let _ = keeper.close();
+            }
             // Gives the file free now, not when the last clone of the store and the thread that writes are gone.
             *writer = SqliteConnection::nowhere()?;
             done
@@ -272,7 +295,14 @@ impl Backend for Native {
             let staged = image::stage(&file, self.clock.now())?;
             let mut writer = self.lock.lock().await;
             self.check_open()?;
-            image::swap_in(&staged, &mut writer)
+            if let Some(keeper) = writer.keeper.borrow_mut().as_mut() {
+                keeper.keep_all(&staged)?;
+            }
+            let swapped = image::swap_in(&staged, &mut writer);
+            if let (Err(_), Some(keeper)) = (&swapped, writer.keeper.borrow_mut().as_mut()) {
+                keeper.distrust();
+            }
+            swapped
         })
     }
 
@@ -300,7 +330,7 @@ impl Transaction for Open {
     }
 
     fn commit(mut self: Box<Self>, durability: Option<Durability>) -> BoxFuture<'static, Result<()>> {
-        let mut committed = self.writer.execute("COMMIT", &[]).map(|_| ());
+        let mut committed = self.writer.commit();
         self.ended = committed.is_ok();
         let strict = durability == Some(Durability::Strict) && self.place.settings.durability != Durability::Strict;
         if committed.is_ok() && strict && self.place.storage == Storage::File {

@@ -60,7 +60,7 @@ fn a_url_that_makes_no_sense_is_refused() {
 
 #[test]
 fn a_backend_that_this_build_has_not_is_unsupported() {
-    for url in ["indexeddb:demo", "json:folder", "postgres://localhost/x", "postgresql://localhost/x"] {
+    for url in ["indexeddb:demo", "postgres://localhost/x", "postgresql://localhost/x"] {
         refused(Store::open_blocking(url).map(|_| ()), ErrorCode::Unsupported);
     }
 }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const LOOK_OUT: Duration = Duration::from_micros(50);
 /// The most jobs that share one commit.
 const MAX_SHARED: usize = 256;
+/// So many shared commits are made with savepoints after one in which a job failed.
+const CAREFUL: u32 = 16;
 
 /// Whoever holds this writes.
 pub(super) type WriterGuard = MutexGuardArc<SqliteConnection>;
@@ -77,21 +79,42 @@ impl Writer {
 }
 
 fn serve(lock: &WriterLock, waiting: &Receiver<Request>, durability: Durability, closed: &AtomicBool) {
+    let mut shared = Shared::default();
     while let Some(first) = next(waiting) {
+        let mut together = vec![first];
+        collect(waiting, &mut together, shared.last);
         let writer = lock.lock_blocking();
         if closed.load(Ordering::Acquire) {
-            let _ = first.answer.send(Err(super::super::closed()));
+            for request in together {
+                let _ = request.answer.send(Err(super::super::closed()));
+            }
             continue;
         }
-        let mut together = vec![first];
-        together.extend(waiting.try_iter().take(MAX_SHARED - 1));
+        together.extend(waiting.try_iter().take(MAX_SHARED - together.len()));
+        shared.last = together.len();
         let stricter = durability != Durability::Strict && together.iter().any(|request| request.strict);
         if stricter {
             let _ = writer.execute_script("PRAGMA synchronous = FULL;");
         }
-        commit_together(&writer, together);
+        shared.commit(&writer, together);
         if stricter {
             let _ = writer.execute_script("PRAGMA synchronous = NORMAL;");
+        }
+    }
+}
+
+/// Takes what waits. Those whose jobs were committed together a moment ago are likely to be back in a moment: as long as
+/// there are fewer than last time and more keep coming, they are waited for.
+fn collect(waiting: &Receiver<Request>, together: &mut Vec<Request>, last: usize) {
+    let mut until = Instant::now() + LOOK_OUT;
+    while together.len() < MAX_SHARED {
+        match waiting.try_recv() {
+            Ok(request) => {
+                together.push(request);
+                until = Instant::now() + LOOK_OUT;
+            }
+            Err(TryRecvError::Empty) if together.len() < last && Instant::now() < until => std::hint::spin_loop(),
+            Err(_) => return,
         }
     }
 }
@@ -109,25 +132,53 @@ fn next(waiting: &Receiver<Request>) -> Option<Request> {
     waiting.recv().ok()
 }
 
-/// Runs each job in a savepoint of one transaction. A job's error undoes that job alone; when the commit itself fails,
-/// each runs again in a transaction of its own.
-fn commit_together(writer: &SqliteConnection, mut together: Vec<Request>) {
-    if together.len() > 1
-        && let Ok(outcomes) = share(writer, &mut together)
-    {
-        for (request, outcome) in together.into_iter().zip(outcomes) {
+/// How the jobs before were committed.
+#[derive(Default)]
+struct Shared {
+    /// How many shared the last commit.
+    last: usize,
+    /// So many are still made with savepoints.
+    careful: u32,
+}
+
+impl Shared {
+    /// Runs jobs in one transaction. A job's error undoes that job alone; when the commit itself fails, each runs again in
+    /// a transaction of its own.
+    fn commit(&mut self, writer: &SqliteConnection, mut together: Vec<Request>) {
+        if together.len() > 1
+            && let Some(outcomes) = self.share(writer, &mut together)
+        {
+            for (request, outcome) in together.into_iter().zip(outcomes) {
+                let _ = request.answer.send(outcome);
+            }
+            return;
+        }
+        for mut request in together {
+            let outcome =
+                writer.in_transaction("BEGIN IMMEDIATE", &mut |connection| guarded(&mut request.job, connection));
+            // A caller that went away does not want the answer.
             let _ = request.answer.send(outcome);
         }
-        return;
     }
-    for mut request in together {
-        let outcome = writer.in_transaction("BEGIN IMMEDIATE", &mut |connection| guarded(&mut request.job, connection));
-        // A caller that went away does not want the answer.
-        let _ = request.answer.send(outcome);
+
+    /// First without savepoints, which most jobs do not need and which cost as much as a small job; when one fails, all of
+    /// it is undone and done again with a savepoint for each.
+    fn share(&mut self, writer: &SqliteConnection, together: &mut [Request]) -> Option<Vec<Result<()>>> {
+        if self.careful == 0 {
+            let all = writer.in_transaction("BEGIN IMMEDIATE", &mut |connection| {
+                together.iter_mut().try_for_each(|request| guarded(&mut request.job, connection))
+            });
+            if all.is_ok() {
+                return Some(together.iter().map(|_| Ok(())).collect());
+            }
+            self.careful = CAREFUL;
+        }
+        self.careful -= 1;
+        share_carefully(writer, together).ok()
     }
 }
 
-fn share(writer: &SqliteConnection, together: &mut [Request]) -> Result<Vec<Result<()>>> {
+fn share_carefully(writer: &SqliteConnection, together: &mut [Request]) -> Result<Vec<Result<()>>> {
     let mut outcomes = Vec::with_capacity(together.len());
     writer.in_transaction("BEGIN IMMEDIATE", &mut |connection| {
         outcomes.clear();

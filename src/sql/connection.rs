@@ -17,6 +17,20 @@ pub trait Connection {
     /// `CONSTRAINT` when the database refuses a value; what the backend reports otherwise.
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64>;
 
+    /// Runs a statement once for every `width` parameters, as one that is prepared once. Ends with the first that changes no
+    /// row; gives how many did.
+    ///
+    /// # Errors
+    /// As for [`execute`](Self::execute).
+    fn execute_each(&self, sql: &str, width: usize, params: &[Value<'_>]) -> Result<usize> {
+        for (done, row) in params.chunks(width).enumerate() {
+            if self.execute(sql, row)? == 0 {
+                return Ok(done);
+            }
+        }
+        Ok(params.len() / width)
+    }
+
     /// Runs a query and hands out each row, to be read in place.
     ///
     /// # Errors

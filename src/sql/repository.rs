@@ -39,19 +39,21 @@ pub(crate) fn insert<E: Entity>(connection: &dyn Connection, record: &E) -> Resu
     Ok(connection.execute(&E::statements().insert, &values)? == 1)
 }
 
-/// So many rows go into one statement: what a statement costs before and after its rows is shared by them.
+/// So many rows are looked at together to find what they leave out.
 const ROWS: usize = 64;
 
 /// Inserts all; `false` when an id or another unique value was taken, and then some may be there and some not.
+///
+/// One statement for many rows would be slower in SQLite: it keeps what it takes to undo such a statement by itself.
 pub(crate) fn insert_all<E: Entity, R: AsRef<E>>(connection: &dyn Connection, records: &[R]) -> Result<bool> {
     let stored: Vec<usize> = (0..E::FIELDS.len()).filter(|place| E::is_stored(E::FIELDS[*place].name)).collect();
     let names: Vec<_> = stored.iter().map(|place| E::FIELDS[*place].name).collect();
     let mut values = Vec::with_capacity(ROWS * names.len());
-    let mut statement = Batch::default();
+    let mut statement = Insert::default();
     for rows in records.chunks(ROWS) {
         values.clear();
         values.extend(rows.iter().flat_map(|row| stored.iter().map(|place| row.as_ref().value(*place))));
-        if !statement.insert(connection, E::TABLE, &names, &mut values)? {
+        if !statement.run(connection, E::TABLE, &names, &mut values)? {
             return Ok(false);
         }
     }
@@ -60,48 +62,37 @@ pub(crate) fn insert_all<E: Entity, R: AsRef<E>>(connection: &dyn Connection, re
 
 /// The statement that inserted the rows before.
 #[derive(Default)]
-struct Batch {
+struct Insert {
     /// Which of the columns it names.
     columns: Vec<bool>,
-    rows: usize,
     sql: String,
 }
 
-impl Batch {
-    /// Inserts rows whose values follow one another. Columns in which they have nothing are not named, which spares binding
-    /// them.
-    fn insert(
+impl Insert {
+    /// Inserts rows whose values follow one another. Columns in which none of them has anything are not named, which spares
+    /// binding them.
+    fn run(
         &mut self,
         connection: &dyn Connection,
         table: &str,
         names: &[&str],
         values: &mut Vec<Value<'_>>,
     ) -> Result<bool> {
-        let rows = values.len() / names.len();
         let said = |at| values.iter().skip(at).step_by(names.len()).any(|value| *value != Value::Null);
         let columns: Vec<bool> = (0..names.len()).map(said).collect();
         let mut column = columns.iter().cycle();
+        let rows = values.len() / names.len();
         values.retain(|_| column.next() == Some(&true));
-        if self.columns != columns || self.rows != rows {
-            let names: Vec<_> = names.iter().zip(&columns).filter(|(_, said)| **said).map(|(name, _)| *name).collect();
-            *self = Batch { columns, rows, sql: insert_rows(table, &names, rows) };
+        let names = || names.iter().zip(&columns).filter(|(_, said)| **said).map(|(name, _)| *name);
+        let width = names().count();
+        if self.columns != columns {
+            let names = names().collect::<Vec<_>>().join(", ");
+            let places = (1..=width).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
+            self.sql = format!("INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING");
+            self.columns = columns;
         }
-        Ok(connection.execute(&self.sql, values)? == rows as u64)
+        Ok(connection.execute_each(&self.sql, width, values)? == rows)
     }
-}
-
-fn insert_rows(table: &str, names: &[&str], rows: usize) -> String {
-    let mut sql = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
-    for place in 0..rows * names.len() {
-        let separator = match place % names.len() {
-            0 if place == 0 => "(",
-            0 => "), (",
-            _ => ", ",
-        };
-        let _ = write!(sql, "{separator}?{}", place + 1);
-    }
-    sql.push_str(") ON CONFLICT DO NOTHING");
-    sql
 }
 
 /// Reads one by id.

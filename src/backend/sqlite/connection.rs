@@ -115,6 +115,17 @@ impl Connection for SqliteConnection {
         Ok(changed as u64)
     }
 
+    fn execute_each(&self, sql: &str, width: usize, params: &[Value<'_>]) -> Result<usize> {
+        let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
+        for (done, row) in params.chunks(width).enumerate() {
+            bind(&mut statement, row)?;
+            if statement.raw_execute().map_err(from_sqlite)? == 0 {
+                return Ok(done);
+            }
+        }
+        Ok(params.len() / width)
+    }
+
     fn query(&self, sql: &str, params: &[Value<'_>], each_row: &mut dyn FnMut(&dyn Row) -> Result<()>) -> Result<()> {
         let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
         bind(&mut statement, params)?;

@@ -2,6 +2,7 @@
 
 use super::SqliteConnection;
 use super::native::Place;
+use super::writer::look_out;
 use crate::backend::{Job, OwnedJob, closed};
 use crate::error::{Error, ErrorCode, Result};
 use futures_channel::oneshot;
@@ -24,8 +25,10 @@ pub(super) struct Readers {
 #[derive(Default)]
 struct Pool {
     /// The longest unused in front, each with the time when it came back.
-    idle: VecDeque<(SqliteConnection, Instant)>,
+    idle: VecDeque<(Box<SqliteConnection>, Instant)>,
     lent: u32,
+    /// How many wait for one to come back.
+    waiting: u32,
     closed: bool,
 }
 
@@ -81,7 +84,7 @@ impl Readers {
 
     fn borrow(&self) -> Result<Lent<'_>> {
         let settings = &self.place.settings;
-        let deadline = Instant::now() + Duration::from_millis(settings.connect_timeout_ms.into());
+        let mut deadline = None;
         let mut pool = locked(&self.pool);
         loop {
             if pool.closed {
@@ -96,19 +99,23 @@ impl Readers {
                 drop(pool);
                 // Counted as lent from here on, also when it cannot be opened.
                 let mut lent = Lent { readers: self, connection: None };
-                lent.connection = Some(self.place.connect(true)?);
+                lent.connection = Some(Box::new(self.place.connect(true)?));
                 return Ok(lent);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = Duration::from_millis(settings.connect_timeout_ms.into());
+            let left =
+                deadline.get_or_insert_with(|| Instant::now() + timeout).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let all = settings.pool_max;
                 return Err(ErrorCode::Timeout.error(format!("none of {all} reading connections became free")));
             }
+            pool.waiting += 1;
             pool = self.returned.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
+            pool.waiting -= 1;
         }
     }
 
-    fn give_back(&self, connection: Option<SqliteConnection>) {
+    fn give_back(&self, connection: Option<Box<SqliteConnection>>) {
         let settings = &self.place.settings;
         let mut pool = locked(&self.pool);
         pool.lent -= 1;
@@ -117,7 +124,9 @@ impl Readers {
             pool.idle.extend(usable.map(|connection| (connection, Instant::now())));
             pool.shrink(settings.pool_min_idle, Duration::from_millis(settings.idle_timeout_ms.into()));
         }
-        self.returned.notify_one();
+        if pool.waiting > 0 {
+            self.returned.notify_one();
+        }
     }
 
     /// The way to the threads, which are started by the first asynchronous read.
@@ -150,7 +159,7 @@ impl Readers {
 }
 
 fn next(requests: &Mutex<Receiver<Request>>) -> Option<Request> {
-    locked(requests).recv().ok()
+    look_out(&locked(requests))
 }
 
 fn serve(readers: &Readers, mut request: Request) {
@@ -164,7 +173,7 @@ fn serve(readers: &Readers, mut request: Request) {
 /// A connection that goes back to the pool when this is dropped, also by a panic.
 struct Lent<'a> {
     readers: &'a Readers,
-    connection: Option<SqliteConnection>,
+    connection: Option<Box<SqliteConnection>>,
 }
 
 impl Lent<'_> {

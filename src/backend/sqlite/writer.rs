@@ -80,7 +80,7 @@ impl Writer {
 
 fn serve(lock: &WriterLock, waiting: &Receiver<Request>, durability: Durability, closed: &AtomicBool) {
     let mut shared = Shared::default();
-    while let Some(first) = next(waiting) {
+    while let Some(first) = look_out(waiting) {
         let mut together = vec![first];
         collect(waiting, &mut together, shared.last);
         let writer = lock.lock_blocking();
@@ -120,7 +120,7 @@ fn collect(waiting: &Receiver<Request>, together: &mut Vec<Request>, last: usize
 }
 
 /// The next request. Looks out for it a little while before it sleeps: being woken costs more than most transactions.
-fn next(waiting: &Receiver<Request>) -> Option<Request> {
+pub(super) fn look_out<T>(waiting: &Receiver<T>) -> Option<T> {
     let until = Instant::now() + LOOK_OUT;
     while Instant::now() < until {
         match waiting.try_recv() {

@@ -85,7 +85,12 @@ pub type OwnedJob = Box<dyn FnMut(&dyn Connection) -> Result<()> + Send>;
 pub type OwnedJob = Box<dyn FnMut(&dyn Connection) -> Result<()>>;
 
 /// What remains to be waited for after a commit in memory; `None` when it is as durable as asked.
+#[cfg(not(target_family = "wasm"))]
 pub type Receipt = Option<BoxFuture<'static, Result<()>>>;
+/// What remains to be waited for after a commit in memory; `None` when it is as durable as asked. Has to be awaited, or
+/// made a promise, before the turn of the event loop ends.
+#[cfg(target_family = "wasm")]
+pub type Receipt = Option<web::Keeping>;
 
 /// An engine. All of its transactions are serializable; writers are one after another.
 ///

@@ -61,10 +61,7 @@ fn answer(given: bool, out: &str) -> JsValue {
 fn when_kept(value: JsValue, receipt: Receipt) -> JsValue {
     match receipt {
         None => value,
-        Some(receipt) => {
-            let kept = promise(async move { receipt.await.map(|()| JsValue::UNDEFINED) });
-            Array::of2(&value, &kept).into()
-        }
+        Some(receipt) => receipt.beside(value, thrown),
     }
 }
 

@@ -9,20 +9,22 @@
 
 mod callbacks;
 mod fold;
+mod issue;
 mod recover;
 mod replace;
 
 use self::callbacks::Callbacks;
 use self::fold::{Fold, Round, folded, unfold};
-use super::idb::{self, Committing, Database, LOG};
+use self::issue::{Describe, Kept};
+use super::idb::{self, Committing, Database};
 use super::load::Loaded;
 use super::pages::SEGMENT_PAGES;
 use super::record::{Entries, FLAG_OPTIMISTIC, Header, Kind, Place, seal};
 use super::vfs::SharedPages;
-use crate::backend::{Durability, FlushErrorHandler, FlushState};
+use crate::backend::{Durability, FlushErrorHandler, FlushState, closed};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Millis;
-use crate::platform::Clock;
+use crate::platform::{BoxFuture, Clock};
 use futures_channel::oneshot;
 use js_sys::{Function, Uint8Array};
 use std::cell::RefCell;
@@ -52,7 +54,12 @@ extern "C" {
     fn clear_timeout(timer: &JsValue);
 }
 
-type Waiter = oneshot::Sender<Result<()>>;
+/// Somebody who waits for a flush.
+enum Waiter {
+    Future(oneshot::Sender<Result<()>>),
+    /// All that wait in JavaScript.
+    Kept(Kept, Describe),
+}
 
 /// A record on its way, with its key.
 struct Written {
@@ -62,7 +69,7 @@ struct Written {
 
 /// A transaction that IndexedDB is working on.
 struct Flight {
-    transaction: Committing,
+    number: u32,
     what: Cargo,
     waiters: Vec<Waiter>,
 }
@@ -85,6 +92,7 @@ struct State {
     log_bytes: usize,
     log_records: usize,
     round: Option<Round>,
+    last_flight: u32,
     flights: VecDeque<Flight>,
     /// Records that could not be written; they go first.
     frozen: Vec<Written>,
@@ -101,6 +109,8 @@ struct State {
     retrying: bool,
     relaxed_timer: Option<JsValue>,
     idle_timer: Option<JsValue>,
+    /// Whether something was flushed since the idle timer was set.
+    busy: bool,
     fenced: bool,
     closed: bool,
     pending_since: Option<Millis>,
@@ -144,6 +154,7 @@ impl Flusher {
                 log_bytes: loaded.log_bytes,
                 log_records: loaded.log_records,
                 round: None,
+                last_flight: 0,
                 flights: VecDeque::new(),
                 frozen: Vec::new(),
                 frozen_segments: BTreeSet::new(),
@@ -156,6 +167,7 @@ impl Flusher {
                 retrying: false,
                 relaxed_timer: None,
                 idle_timer: None,
+                busy: false,
                 fenced: false,
                 closed: false,
                 pending_since: None,
@@ -184,32 +196,57 @@ impl Flusher {
         flushing || !state.frozen.is_empty() || self.pages.borrow().is_dirty()
     }
 
-    /// After a commit: what its caller has to wait for to have it as durable as asked; `None` for nothing.
-    pub(super) fn committed(self: &Rc<Self>, durability: Option<Durability>) -> Option<oneshot::Receiver<Result<()>>> {
+    /// After a commit: whether its caller has to wait to have it as durable as asked. The flush is asked for; whoever
+    /// waits has to say so before the turn ends.
+    pub(super) fn committed(self: &Rc<Self>, durability: Option<Durability>) -> bool {
         if !self.is_pending() {
-            return None;
+            return false;
         }
         self.note_pending();
         let durability = durability.unwrap_or(self.settings.durability);
         if durability == Durability::Relaxed {
             self.flush_within_interval();
-            return None;
+            return false;
         }
-        Some(self.request(durability == Durability::Strict))
+        self.ask(durability == Durability::Strict);
+        true
     }
 
     /// Asks for a flush of all that is committed now; it starts at the end of this turn.
     pub(super) fn request(self: &Rc<Self>, strict: bool) -> oneshot::Receiver<Result<()>> {
+        self.ask(strict);
+        self.wait()
+    }
+
+    /// Resolves when the flush that was asked for in this turn is kept.
+    pub(super) fn wait(&self) -> oneshot::Receiver<Result<()>> {
         let (waiter, outcome) = oneshot::channel();
+        self.state.borrow_mut().waiters.push(Waiter::Future(waiter));
+        outcome
+    }
+
+    /// As [`wait`](Self::wait), as a promise that all of the flush share, beside an answer.
+    fn beside(&self, answer: JsValue, describe: Describe) -> JsValue {
         let mut state = self.state.borrow_mut();
-        state.waiters.push(waiter);
+        for waiter in &state.waiters {
+            if let Waiter::Kept(kept, _) = waiter {
+                return kept.beside(answer);
+            }
+        }
+        let kept = Kept::new();
+        let both = kept.beside(answer);
+        state.waiters.push(Waiter::Kept(kept, describe));
+        both
+    }
+
+    fn ask(&self, strict: bool) {
+        let mut state = self.state.borrow_mut();
         state.strict |= strict || self.settings.durability == Durability::Strict;
         if !state.scheduled {
             state.scheduled = true;
             drop(state);
             self.with_callback(|callbacks| queue_microtask(callbacks.microtask.as_ref().unchecked_ref()));
         }
-        outcome
     }
 
     /// Flushes what is committed, whatever is under way: for a page that may not live to see the next turn.
@@ -260,7 +297,7 @@ impl Flusher {
         while !self.state.borrow().flights.is_empty() {
             let (waiter, over) = oneshot::channel();
             if let Some(flight) = self.state.borrow_mut().flights.back_mut() {
-                flight.waiters.push(waiter);
+                flight.waiters.push(Waiter::Future(waiter));
             }
             let _ = over.await;
         }
@@ -324,10 +361,10 @@ impl Flusher {
         }
         let strict = std::mem::take(&mut state.strict) || self.settings.durability == Durability::Strict;
         let waiters = std::mem::take(&mut state.waiters);
-        match self.issue(state.database.as_ref(), &records, strict) {
-            Ok(transaction) => {
+        match self.issue(&mut state, &records, strict) {
+            Ok(number) => {
                 let what = Cargo::Flush { records, segments };
-                state.flights.push_back(Flight { transaction, what, waiters });
+                state.flights.push_back(Flight { number, what, waiters });
             }
             Err(error) => {
                 state.frozen = records;
@@ -381,32 +418,10 @@ impl Flusher {
         (records, segments)
     }
 
-    fn issue(&self, database: Option<&Database>, records: &[Written], strict: bool) -> Result<Committing, JsValue> {
-        let transaction = idb::logging(database.ok_or(JsValue::NULL)?, strict)?;
-        whole(&transaction, || {
-            let log = transaction.object_store(LOG)?;
-            for record in records {
-                log.add_with_key(&record.bytes, &idb::key(record.place))?;
-            }
-            Ok(())
-        })?;
-        self.depart(&transaction);
-        Ok(transaction)
-    }
-
-    /// Listens to a transaction whose requests are all issued, and lets it go.
-    fn depart(&self, transaction: &Committing) {
-        self.with_callback(|callbacks| {
-            transaction.set_oncomplete(Some(callbacks.complete.as_ref().unchecked_ref()));
-            transaction.set_onabort(Some(callbacks.abort.as_ref().unchecked_ref()));
-        });
-        idb::commit_now(transaction);
-    }
-
-    fn on_complete(self: &Rc<Self>, event: &web_sys::Event) {
+    fn on_complete(self: &Rc<Self>, number: u32) {
         let now = self.settings.clock.now();
         let mut state = self.state.borrow_mut();
-        let Some(flight) = state.ended(event) else { return };
+        let Some(flight) = state.landed(number) else { return };
         state.last_error = None;
         let between = matches!(flight.what, Cargo::Flush { .. });
         match flight.what {
@@ -445,10 +460,9 @@ impl Flusher {
         self.when_idle();
     }
 
-    fn on_abort(self: &Rc<Self>, event: &web_sys::Event) {
+    fn on_abort(self: &Rc<Self>, number: u32, error: &JsValue) {
         let mut state = self.state.borrow_mut();
-        let Some(flight) = state.ended(event) else { return };
-        let error = flight.transaction.error().map_or(JsValue::NULL, JsValue::from);
+        let Some(flight) = state.landed(number) else { return };
         match flight.what {
             Cargo::Flush { records, segments } => {
                 state.frozen.extend(records);
@@ -456,7 +470,7 @@ impl Flusher {
             }
             // Folding is tried again after the next flush; its failure loses nothing. But unless the reason is a full disk,
             // it may have arrived all the same.
-            Cargo::Fold(fold) if idb::exception_name(&error) == "QuotaExceededError" => {
+            Cargo::Fold(fold) if idb::exception_name(error) == "QuotaExceededError" => {
                 unfold(&mut state, &fold, self.pages.borrow().flushed_pages());
                 drop(state);
                 tell(flight.waiters, &Ok(()));
@@ -466,16 +480,30 @@ impl Flusher {
             Cargo::Fold(fold) => state.doubtful = Some(fold),
         }
         drop(state);
-        self.recover(&error, flight.waiters);
+        self.recover(error, flight.waiters);
+    }
+}
+
+impl Drop for Flusher {
+    /// Whoever waits in JavaScript would wait for ever.
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let mut waiters = std::mem::take(&mut state.waiters);
+        waiters.extend(state.flights.drain(..).flat_map(|flight| flight.waiters));
+        tell(waiters, &Err(closed().committed()));
     }
 }
 
 impl State {
+    /// The number of the next transaction.
+    fn next_flight(&mut self) -> u32 {
+        self.last_flight = self.last_flight.wrapping_add(1);
+        self.last_flight
+    }
+
     /// Takes out the flight whose transaction has ended.
-    fn ended(&mut self, event: &web_sys::Event) -> Option<Flight> {
-        let transaction = JsValue::from(event.target()?);
-        let at =
-            self.flights.iter().position(|flight| *AsRef::<JsValue>::as_ref(&flight.transaction) == transaction)?;
+    fn landed(&mut self, number: u32) -> Option<Flight> {
+        let at = self.flights.iter().position(|flight| flight.number == number)?;
         self.flights.remove(at)
     }
 }
@@ -497,10 +525,37 @@ fn fenced() -> Error {
 
 fn tell(waiters: Vec<Waiter>, outcome: &Result<()>) {
     for waiter in waiters {
-        // A caller that went away does not want to know.
-        let _ = waiter.send(match outcome {
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.copy()),
-        });
+        match (waiter, outcome) {
+            (Waiter::Kept(kept, _), Ok(())) => kept.done(),
+            (Waiter::Kept(kept, describe), Err(error)) => kept.failed(&describe(error)),
+            // A caller that went away does not want to know.
+            (Waiter::Future(waiter), Ok(())) => drop(waiter.send(Ok(()))),
+            (Waiter::Future(waiter), Err(error)) => drop(waiter.send(Err(error.copy()))),
+        }
+    }
+}
+
+/// What a caller waits for after its commit. Has to be turned into either before the turn ends.
+pub struct Keeping(Rc<Flusher>);
+
+impl Keeping {
+    pub(super) fn new(flusher: &Rc<Flusher>) -> Self {
+        Keeping(flusher.clone())
+    }
+
+    /// `[answer, promise]`. The promise is shared with whoever waits for the same flush, and rejected with what
+    /// `describe` makes of the error.
+    pub(crate) fn beside(self, answer: JsValue, describe: fn(&Error) -> JsValue) -> JsValue {
+        self.0.beside(answer, describe)
+    }
+}
+
+impl IntoFuture for Keeping {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'static, Result<()>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let waiting = self.0.wait();
+        Box::pin(async move { waiting.await.unwrap_or_else(|_| Err(closed().committed())) })
     }
 }

@@ -19,6 +19,7 @@ mod vfs;
 #[cfg(feature = "testing")]
 pub use vfs::check_vfs;
 
+pub use self::flush::Keeping;
 use self::flush::{Flusher, Settings};
 use self::vfs::SharedPages;
 use super::sqlite::SqliteConnection;
@@ -105,8 +106,8 @@ async fn open_kept(name: String, request: OpenRequest, life: &Life) -> Result<Ar
     };
     let flusher = Flusher::new(pages, database, loaded, settings);
     // A new database is kept before anybody is told that it is open.
-    if let Some(kept) = flusher.committed(Some(Durability::Durable)) {
-        kept.await.unwrap_or_else(|_| Err(closed()))?;
+    if flusher.committed(Some(Durability::Durable)) {
+        flusher.wait().await.unwrap_or_else(|_| Err(closed()))?;
     }
     let kept = Kept { flusher, life: life.clone() };
     #[allow(clippy::arc_with_non_send_sync)] // there is one thread in wasm
@@ -278,9 +279,14 @@ impl Shared {
     }
 
     /// What a caller has to wait for after its commit.
-    fn receipt(&self, durability: Option<Durability>) -> Option<BoxFuture<'static, Result<()>>> {
-        let waiting = self.kept.as_ref()?.flusher.committed(durability)?;
-        Some(Box::pin(async move { waiting.await.unwrap_or_else(|_| Err(closed().committed())) }))
+    fn receipt(&self, durability: Option<Durability>) -> Option<Keeping> {
+        let flusher = &self.kept.as_ref()?.flusher;
+        flusher.committed(durability).then(|| Keeping::new(flusher))
+    }
+
+    /// The same as a future, which waits from now on.
+    fn kept(&self, durability: Option<Durability>) -> Option<BoxFuture<'static, Result<()>>> {
+        self.receipt(durability).map(IntoFuture::into_future)
     }
 
     async fn flushed(&self) -> Result<()> {
@@ -329,10 +335,10 @@ impl Backend for Web {
         Box::pin(async move {
             let turn = shared.turn().await;
             shared.run(&mut *job)?;
-            let receipt = shared.receipt(durability);
+            let kept = shared.kept(durability);
             drop(turn);
-            match receipt {
-                Some(receipt) => receipt.await,
+            match kept {
+                Some(kept) => kept.await,
                 None => Ok(()),
             }
         })
@@ -447,12 +453,12 @@ impl Transaction for Open {
     fn commit(mut self: Box<Self>, durability: Option<Durability>) -> BoxFuture<'static, Result<()>> {
         let committed = self.engine.writer.execute("COMMIT", &[]);
         self.ended = committed.is_ok();
-        let receipt = self.shared.receipt(durability).filter(|_| self.ended);
+        let kept = self.shared.kept(durability).filter(|_| self.ended);
         drop(self);
         Box::pin(async move {
             committed?;
-            match receipt {
-                Some(receipt) => receipt.await,
+            match kept {
+                Some(kept) => kept.await,
                 None => Ok(()),
             }
         })

@@ -7,8 +7,8 @@ use wasm_bindgen::prelude::*;
 
 /// The functions that IndexedDB and timers call, made once.
 pub(super) struct Callbacks {
-    pub(super) complete: Closure<dyn FnMut(web_sys::Event)>,
-    pub(super) abort: Closure<dyn FnMut(web_sys::Event)>,
+    /// A transaction has ended: its number, and `undefined` or why it was aborted.
+    pub(super) ended: Closure<dyn FnMut(u32, JsValue)>,
     pub(super) microtask: Closure<dyn FnMut()>,
     pub(super) interval: Closure<dyn FnMut()>,
     pub(super) idle: Closure<dyn FnMut()>,
@@ -42,19 +42,14 @@ impl Callbacks {
                 }
             })
         }
-        let complete = {
+        let ended = {
             let flusher = flusher.clone();
-            Closure::new(move |event: web_sys::Event| {
-                if let Some(flusher) = flusher.upgrade() {
-                    flusher.on_complete(&event);
-                }
-            })
-        };
-        let abort = {
-            let flusher = flusher.clone();
-            Closure::new(move |event: web_sys::Event| {
-                if let Some(flusher) = flusher.upgrade() {
-                    flusher.on_abort(&event);
+            Closure::new(move |flight: u32, error: JsValue| {
+                let Some(flusher) = flusher.upgrade() else { return };
+                if error.is_undefined() {
+                    flusher.on_complete(flight);
+                } else {
+                    flusher.on_abort(flight, &error);
                 }
             })
         };
@@ -68,8 +63,7 @@ impl Callbacks {
             })
         };
         Callbacks {
-            complete,
-            abort,
+            ended,
             leaving,
             microtask: calling(flusher, |flusher| {
                 flusher.state.borrow_mut().scheduled = false;
@@ -84,7 +78,14 @@ impl Callbacks {
                 }
             }),
             idle: calling(flusher, |flusher| {
-                flusher.state.borrow_mut().idle_timer = None;
+                let mut state = flusher.state.borrow_mut();
+                state.idle_timer = None;
+                let busy = std::mem::take(&mut state.busy);
+                drop(state);
+                if busy {
+                    flusher.when_idle();
+                    return;
+                }
                 flusher.fold();
             }),
             lost: calling(flusher, Flusher::on_lost),

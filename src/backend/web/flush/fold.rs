@@ -5,8 +5,7 @@
 //! deletes what of the log was there when the round began.
 
 use super::{
-    Cargo, FOLD_BYTES, FOLD_NOW_BYTES, FOLD_RECORDS, Flight, Flusher, IDLE_MS, State, Written, clear_timeout,
-    set_timeout, whole,
+    Cargo, FOLD_BYTES, FOLD_NOW_BYTES, FOLD_RECORDS, Flight, Flusher, IDLE_MS, State, Written, set_timeout, whole,
 };
 use crate::backend::web::idb::{self, BASE, Committing, LOG};
 use crate::backend::web::load;
@@ -49,8 +48,10 @@ impl Flusher {
         if !worth || state.closed || state.fenced {
             return;
         }
-        if let Some(timer) = state.idle_timer.take() {
-            clear_timeout(&timer);
+        // Setting a timer anew for every flush would cost as much as some flushes do; it sets itself anew when it was busy.
+        if state.idle_timer.is_some() {
+            state.busy = true;
+            return;
         }
         state.idle_timer =
             self.with_callback(|callbacks| set_timeout(callbacks.idle.as_ref().unchecked_ref(), IDLE_MS));
@@ -114,7 +115,9 @@ impl Flusher {
         match self.issue_fold(&state, &header, &fold) {
             Ok(transaction) => {
                 state.next += 1;
-                state.flights.push_back(Flight { transaction, what: Cargo::Fold(fold), waiters: Vec::new() });
+                let number = state.next_flight();
+                self.depart(&transaction, number);
+                state.flights.push_back(Flight { number, what: Cargo::Fold(fold), waiters: Vec::new() });
             }
             Err(_) => {
                 // The connection is lost; the next flush finds that out and opens it again.
@@ -141,7 +144,6 @@ impl Flusher {
             }
             Ok(())
         })?;
-        self.depart(&transaction);
         Ok(transaction)
     }
 }

@@ -23,6 +23,10 @@ export class Engine {
   #stores = new Set();
   /** Whoever waits for an answer that a panic would withhold. @type {Set<(error: SwarmStoreError) => void>} */
   #waiting = new Set();
+  /** The latest flush that somebody waits for. @type {Promise<unknown> | undefined} */
+  #kept;
+  /** The same, settled. @type {Promise<unknown> | undefined} */
+  #settled;
   /** Set while the module calls out, when it cannot be entered. @type {(() => SwarmStoreError) | undefined} */
   shut;
 
@@ -142,6 +146,19 @@ export class Engine {
         },
       );
     });
+  }
+
+  /**
+   * As {@link settle}, for the promise that all who wait for one flush are given.
+   * @param {Promise<unknown>} kept
+   * @returns {Promise<unknown>}
+   */
+  settleOnce(kept) {
+    if (kept !== this.#kept) {
+      this.#kept = kept;
+      this.#settled = this.settle(kept);
+    }
+    return /** @type {Promise<unknown>} */ (this.#settled);
   }
 
   /**

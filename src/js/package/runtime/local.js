@@ -86,7 +86,7 @@ export class LocalChannel extends Channel {
       throw this.#engine.failure(thrown);
     }
     if (typeof answer !== 'object') return answer;
-    return Array.isArray(answer) ? [answer[0], this.#engine.settle(answer[1])] : this.#engine.settle(answer);
+    return Array.isArray(answer) ? [answer[0], this.#engine.settleOnce(answer[1])] : this.#engine.settle(answer);
   }
 
   /**
@@ -98,7 +98,7 @@ export class LocalChannel extends Channel {
     const text = `[${calls.map(([op, args]) => `[${op},${args}]`).join(',')}]`;
     const answer = await this.#engine.run(() => this.#core.batch(text));
     if (!Array.isArray(answer)) return answer;
-    await this.#engine.settle(answer[1]);
+    await this.#engine.settleOnce(answer[1]);
     return answer[0];
   }
 

@@ -26,7 +26,7 @@ const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
-const OPTIMISATION: [&str; 3] = ["-O2", "--strip-debug", "--strip-producers"];
+const OPTIMISATION: [&str; 3] = ["-O3", "--strip-debug", "--strip-producers"];
 
 /// How the module is compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

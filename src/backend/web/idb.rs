@@ -70,15 +70,15 @@ pub(super) fn factory() -> Result<IdbFactory> {
     })
 }
 
-/// What comes of a request.
-pub(super) async fn answer(request: &IdbRequest) -> std::result::Result<JsValue, JsValue> {
+/// What comes of a request. Listens from now on, also before it is awaited.
+pub(super) fn answer(request: &IdbRequest) -> impl Future<Output = std::result::Result<JsValue, JsValue>> + use<> {
     let (sender, receiver) = oneshot::channel();
     let sender = Rc::new(RefCell::new(Some(sender)));
     let succeeded = {
-        let (sender, request) = (sender.clone(), request.clone());
+        let sender = sender.clone();
         Closure::<dyn FnMut()>::new(move || {
             if let Some(sender) = sender.borrow_mut().take() {
-                let _ = sender.send(request.result());
+                let _ = sender.send(Ok(()));
             }
         })
     };
@@ -93,10 +93,25 @@ pub(super) async fn answer(request: &IdbRequest) -> std::result::Result<JsValue,
     };
     request.set_onsuccess(Some(succeeded.as_ref().unchecked_ref()));
     request.set_onerror(Some(failed.as_ref().unchecked_ref()));
-    let outcome = receiver.await.unwrap_or(Err(JsValue::NULL));
-    request.set_onsuccess(None);
-    request.set_onerror(None);
-    outcome
+    let listening = Listening { request: request.clone(), _closures: [succeeded, failed] };
+    async move {
+        receiver.await.unwrap_or(Err(JsValue::NULL))?;
+        // Not before it is asked for: taking it out costs time and memory.
+        listening.request.result()
+    }
+}
+
+/// A request that is listened to.
+struct Listening {
+    request: IdbRequest,
+    _closures: [Closure<dyn FnMut()>; 2],
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.request.set_onsuccess(None);
+        self.request.set_onerror(None);
+    }
 }
 
 /// Resolves when a transaction is complete; its error when it is aborted. Quota failures fire `abort` only.

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 use web_sys::{IdbCursorWithValue, IdbKeyRange};
 
-/// Base records in one batch: 16 MiB.
-const BASE_BATCH: u32 = 16;
+/// Base records in one batch: 8 MiB.
+const BASE_BATCH: u32 = 8;
 /// Log records in one batch.
 const LOG_BATCH: u32 = 2_000;
 
@@ -188,6 +188,28 @@ fn verified(value: &JsValue, place: Place) -> Result<(Header, Vec<u8>)> {
     Ok((header, bytes))
 }
 
+/// The base records from one on, asked for now.
+fn base_batch(database: &Database, from: u32) -> Result<impl Future<Output = Result<JsValue, JsValue>> + use<>> {
+    let range =
+        IdbKeyRange::bound(&from.into(), &(from + BASE_BATCH - 1).into()).map_err(|error| unreadable(&error))?;
+    let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
+    Ok(idb::answer(&store.get_all_with_key(&range).map_err(|error| unreadable(&error))?))
+}
+
+/// A batch of the log, keys and values, asked for now.
+fn log_batch(
+    database: &Database,
+    from: Place,
+    open: bool,
+) -> Result<impl Future<Output = (Result<JsValue, JsValue>, Result<JsValue, JsValue>)> + use<>> {
+    let range = IdbKeyRange::lower_bound_with_open(&idb::key(from), open).map_err(|error| unreadable(&error))?;
+    let store = idb::reading(database, LOG).map_err(|error| unreadable(&error))?;
+    let keys = store.get_all_keys_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
+    let values = store.get_all_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
+    let (keys, values) = (idb::answer(&keys), idb::answer(&values));
+    Ok(async move { (keys.await, values.await) })
+}
+
 /// How much of a database of so many pages a segment holds.
 fn base_length(pages: u32, segment: u32) -> usize {
     let before = segment as usize * SEGMENT;
@@ -244,23 +266,23 @@ impl Replay {
             // One that is missing must not move the others.
             return self.remaining_bases(database).await;
         }
-        loop {
-            let from = self.generations.len() as u32;
-            let range = IdbKeyRange::bound(&from.into(), &(from + BASE_BATCH - 1).into())
-                .map_err(|error| unreadable(&error))?;
-            let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
-            let request = store.get_all_with_key(&range).map_err(|error| unreadable(&error))?;
-            let batch: Array = idb::answer(&request).await.map_err(|error| unreadable(&error))?.unchecked_into();
+        let mut next = Some(base_batch(database, 0)?);
+        while let Some(batch) = next {
+            let from = self.generations.len() as u32 + BASE_BATCH;
+            // IndexedDB reads this one while the one before it is looked at.
+            let ahead = if from < self.expected_bases { Some(base_batch(database, from)?) } else { None };
+            let batch: Array = batch.await.map_err(|error| unreadable(&error))?.unchecked_into();
             for value in batch.iter() {
                 let segment = self.generations.len() as u32;
-                match self.base(segment, &value, damage) {
-                    Ok(generation) => self.generations.push(generation),
-                    Err(error) => return Err(error),
-                }
+                let generation = self.base(segment, &value, damage)?;
+                self.generations.push(generation);
             }
-            if batch.length() < BASE_BATCH {
-                break;
-            }
+            next = match ahead {
+                // What a round of folding that was not finished has written beyond the expected ones.
+                None if batch.length() == BASE_BATCH => Some(base_batch(database, from)?),
+                _ if batch.length() < BASE_BATCH => None,
+                ahead => ahead,
+            };
         }
         if (self.generations.len() as u32) < self.expected_bases {
             return Err(corrupt("a base record is missing"));
@@ -296,8 +318,8 @@ impl Replay {
         }
         let mut head = [0; HEADER];
         bytes.subarray(0, HEADER as u32).copy_to(&mut head);
-        let memory = self.pages.load_segment(segment, length).map_err(out_of_memory)?;
-        bytes.subarray(HEADER as u32, bytes.length()).copy_to(memory);
+        let body = bytes.subarray(HEADER as u32, bytes.length());
+        let memory = self.pages.load_segment(segment, &body).map_err(out_of_memory)?;
         let read = match Header::read(&head) {
             Ok((_, checksum)) if record::checksum(&head, memory) != checksum => Err("its checksum does not fit"),
             Ok((header, _)) if header.kind != Kind::Base || header.entries != segment => {
@@ -320,12 +342,7 @@ impl Replay {
         let mut from = self.tail;
         let mut open = false;
         loop {
-            let range =
-                IdbKeyRange::lower_bound_with_open(&idb::key(from), open).map_err(|error| unreadable(&error))?;
-            let store = idb::reading(database, LOG).map_err(|error| unreadable(&error))?;
-            let keys = store.get_all_keys_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
-            let values = store.get_all_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
-            let (keys, values) = futures_pair(idb::answer(&keys), idb::answer(&values)).await;
+            let (keys, values) = log_batch(database, from, open)?.await;
             let keys: Array = keys.map_err(|error| unreadable(&error))?.unchecked_into();
             let values: Array = values.map_err(|error| unreadable(&error))?.unchecked_into();
             for (key, value) in keys.iter().zip(values.iter()) {
@@ -459,32 +476,4 @@ impl Replay {
             log_records: self.log_records,
         })
     }
-}
-
-/// Both answers; the second request is under way while the first is waited for.
-async fn futures_pair<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, B) {
-    let mut first = std::pin::pin!(first);
-    let mut second = std::pin::pin!(second);
-    let (mut a, mut b) = (None, None);
-    std::future::poll_fn(|context| {
-        if a.is_none()
-            && let std::task::Poll::Ready(value) = first.as_mut().poll(context)
-        {
-            a = Some(value);
-        }
-        if b.is_none()
-            && let std::task::Poll::Ready(value) = second.as_mut().poll(context)
-        {
-            b = Some(value);
-        }
-        match (a.take(), b.take()) {
-            (Some(a), Some(b)) => std::task::Poll::Ready((a, b)),
-            (first, second) => {
-                a = first;
-                b = second;
-                std::task::Poll::Pending
-            }
-        }
-    })
-    .await
 }

@@ -9,7 +9,9 @@
 //! SQLite writes pages only while it commits (cache spill is off), so between two calls nothing is staged. A flush does
 //! not rely on that: it takes the last committed image of a staged page.
 
+use js_sys::Uint8Array;
 use std::collections::{BTreeMap, HashMap};
+use std::mem::MaybeUninit;
 
 /// The unit of tracking and of SQLite's own pages.
 pub(crate) const PAGE: usize = 4096;
@@ -196,10 +198,16 @@ impl Pages {
         Ok(())
     }
 
-    /// The memory of a segment, to be loaded into.
-    pub(crate) fn load_segment(&mut self, segment: u32, length: usize) -> Result<&mut [u8], OutOfMemory> {
-        let start = segment as usize * SEGMENT;
-        self.reserve(start + length)?;
+    /// Lays down a segment, or the beginning of one, straight from JavaScript's memory, and shows it.
+    pub(crate) fn load_segment(&mut self, segment: u32, bytes: &Uint8Array) -> Result<&mut [u8], OutOfMemory> {
+        let (start, length) = (segment as usize * SEGMENT, bytes.length() as usize);
+        self.reserve(start)?;
+        if segment as usize == self.segments.len() {
+            let memory = new_segment(|memory| bytes.copy_to_uninit(&mut memory[..length]).len())?;
+            self.segments.push(memory);
+        } else {
+            bytes.copy_to(&mut self.segments[segment as usize][..length]);
+        }
         self.size = self.size.max(start + length);
         Ok(&mut self.segments[segment as usize][..length])
     }
@@ -246,10 +254,7 @@ impl Pages {
 
     fn reserve(&mut self, size: usize) -> Result<(), OutOfMemory> {
         while self.segments.len() * SEGMENT < size {
-            let mut segment = Vec::new();
-            segment.try_reserve_exact(SEGMENT).map_err(|_| OutOfMemory)?;
-            segment.resize(SEGMENT, 0);
-            self.segments.push(segment.into_boxed_slice());
+            self.segments.push(new_segment(|_| 0)?);
         }
         Ok(())
     }
@@ -275,6 +280,21 @@ impl Pages {
             at += chunk;
         }
     }
+}
+
+/// A segment whose first bytes `fill` writes, saying how many, and the rest of which is zeros.
+fn new_segment(fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> usize) -> Result<Box<[u8]>, OutOfMemory> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(SEGMENT).map_err(|_| OutOfMemory)?;
+    let filled = fill(&mut memory.spare_capacity_mut()[..SEGMENT]);
+    assert!(filled <= SEGMENT, "a segment is longer than one");
+    // SAFETY: there is room for SEGMENT bytes; `fill` has written the first ones and this writes the rest.
+    unsafe {
+        // Not `resize`, which writes byte by byte where code is made small.
+        memory.as_mut_ptr().add(filled).write_bytes(0, SEGMENT - filled);
+        memory.set_len(SEGMENT);
+    }
+    Ok(memory.into_boxed_slice())
 }
 
 fn pages_in(size: usize) -> u32 {

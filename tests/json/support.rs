@@ -4,7 +4,10 @@ use serde_json::json;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use swarmstore::testing::Url;
-use swarmstore::{AgentId, ErrorCode, NewAgent, NewTask, Options, Query, Result, Store, TaskId};
+use swarmstore::{
+    AgentId, Backoff, Claim, ErrorCode, EventFilter, Expected, NewAgent, NewEvent, NewTask, Options, Query, Result,
+    Store, Stream, TaskId, Tx,
+};
 use tempfile::TempDir;
 
 pub use swarmstore::testing::block_on;
@@ -62,6 +65,12 @@ impl Folder {
         std::fs::write(self.path().join(name), text).expect("a file is written");
     }
 
+    /// The number of the last commit.
+    pub fn generation(&self) -> u64 {
+        let manifest: serde_json::Value = serde_json::from_str(&self.text("manifest.json")).expect("JSON");
+        manifest["generation"].as_u64().expect("a number")
+    }
+
     /// Changes a file by hand; what is to be replaced has to be there.
     #[track_caller]
     pub fn edit(&self, name: &str, from: &str, to: &str) {
@@ -96,4 +105,37 @@ pub fn refused<T: Debug>(result: Result<T>, code: ErrorCode) -> swarmstore::Erro
     let error = result.expect_err("a refusal");
     assert_eq!(error.code(), code, "{error}");
     error
+}
+
+impl Folder {
+    /// A closed store with two agents, two tasks of which one is claimed by an agent and has failed once, and three events.
+    pub fn filled() -> Self {
+        let folder = Folder::new();
+        let store = folder.open();
+        store
+            .write_blocking(|tx| {
+                tx.agents().add(agent("ada").name("Ada").metadata(json!({ "likes": ["tea", "é"] })))?;
+                tx.agents().add(agent("bob"))?;
+                tx.tasks().add(task("one").backoff(Backoff::fixed(1)))?;
+                tx.tasks().add(task("two").dependencies([TaskId::new("one")?]))?;
+                let claimed = tx.tasks().claim(&AgentId::new("ada")?, &Claim::default())?;
+                tx.tasks().fail(&claimed[0].id, claimed[0].lease_token.as_deref().unwrap_or_default(), "broken")?;
+                append(tx, &["first", "second", "third"])
+            })
+            .expect("something in it");
+        close(&store);
+        folder
+    }
+}
+
+pub fn append(tx: &Tx<'_>, types: &[&str]) -> Result<()> {
+    let events = types.iter().map(|name| NewEvent::new(*name, json!({ "name": name }))).collect();
+    tx.events().append(&Stream::new("test", "stream"), events, Expected::Any)?;
+    Ok(())
+}
+
+/// The types and positions of all events.
+pub fn events(store: &Store) -> Vec<(String, i64)> {
+    let all = store.read_blocking(|tx| tx.events().read_all(&EventFilter::default())).expect("events");
+    all.into_iter().map(|event| (event.event_type, event.position)).collect()
 }

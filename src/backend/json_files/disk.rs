@@ -19,6 +19,15 @@ pub(super) fn unwritable(path: &Path, error: io::Error) -> Error {
     code.error(format!("{}: {what}: {error}", path.display())).caused_by(error)
 }
 
+/// A folder or lock that could not be made. A full disk is `QUOTA` here as well.
+pub(super) fn unavailable(path: &Path, error: io::Error) -> Error {
+    let refused = unwritable(path, error);
+    if refused.code() == ErrorCode::Quota {
+        return refused;
+    }
+    ErrorCode::Unavailable.error(refused.to_string()).caused_by(refused)
+}
+
 /// A read that failed.
 pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
     ErrorCode::Unavailable.error(format!("{}: it could not be read: {error}", path.display())).caused_by(error)

@@ -17,22 +17,32 @@ use std::path::{Path, PathBuf};
 /// What was loaded: the manifest, and how long each log is up to its last committed line.
 pub(super) type Loaded = (Manifest, BTreeMap<String, u64>);
 
+/// How far a log is committed.
+struct Extent {
+    length: u64,
+    rows: u64,
+}
+
 /// The manifest of a folder; `None` when there is none.
 pub(super) fn manifest(folder: &Path) -> Result<Option<Manifest>> {
     let text = read_text(&folder.join(MANIFEST))?;
     text.map(|text| Manifest::read(folder, &text)).transpose()
 }
 
-/// Loads what the manifest names into an empty database.
-pub(super) fn load(folder: &Path, manifest: &Manifest, connection: &SqliteConnection) -> Result<BTreeMap<String, u64>> {
+/// Loads what the manifest names into an empty database. What it gives counts the rows of the logs as they are now.
+pub(super) fn load(folder: &Path, manifest: &Manifest, connection: &SqliteConnection) -> Result<Loaded> {
+    let mut extents = BTreeMap::new();
     without_rules(connection, || {
-        let mut lengths = BTreeMap::new();
         connection.in_transaction("BEGIN IMMEDIATE", &mut |_| {
-            lengths = load_all(folder, manifest, connection)?;
+            extents = load_all(folder, manifest, connection)?;
             Ok(())
-        })?;
-        Ok(lengths)
-    })
+        })
+    })?;
+    let mut manifest = manifest.clone();
+    for (table, log) in &mut manifest.logs {
+        log.rows = extents.get(table).map(|extent| extent.rows);
+    }
+    Ok((manifest, extents.into_iter().map(|(table, extent)| (table, extent.length)).collect()))
 }
 
 /// Rows come in any order, and history is in the files already: references are checked at the end, triggers not run.
@@ -46,7 +56,7 @@ pub(super) fn without_rules<T>(connection: &SqliteConnection, body: impl FnOnce(
     outcome
 }
 
-fn load_all(folder: &Path, manifest: &Manifest, connection: &SqliteConnection) -> Result<BTreeMap<String, u64>> {
+fn load_all(folder: &Path, manifest: &Manifest, connection: &SqliteConnection) -> Result<BTreeMap<String, Extent>> {
     let path = folder.join(&manifest.schema);
     let schema = read_text(&path)?.ok_or_else(|| missing(&path))?;
     connection.raw.execute_batch(&schema).map_err(|error| schema_error(&path, &schema, &error))?;
@@ -60,21 +70,21 @@ fn load_all(folder: &Path, manifest: &Manifest, connection: &SqliteConnection) -
             ));
         }
     }
-    let mut lengths = BTreeMap::new();
+    let mut extents = BTreeMap::new();
     for table in &tables {
         if let Some(file) = manifest.tables.get(&table.name) {
             load_array(&folder.join(file), table, connection)?;
         }
         if let Some(log) = manifest.logs.get(&table.name) {
-            let length = load_log(&folder.join(&log.file), log, manifest.generation, table, connection)?;
-            lengths.insert(table.name.clone(), length);
+            let extent = load_log(&folder.join(&log.file), log, manifest.generation, table, connection)?;
+            extents.insert(table.name.clone(), extent);
         }
     }
     for (table, last) in &manifest.sequences {
         continue_counting(connection, table, *last)?;
     }
     check_references(folder, manifest, &tables, connection)?;
-    Ok(lengths)
+    Ok(extents)
 }
 
 fn missing(path: &Path) -> Error {
@@ -144,8 +154,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Loads a log up to its last committed line, and gives the length up to there.
-fn load_log(path: &Path, log: &Log, generation: u64, table: &Table, connection: &dyn Connection) -> Result<u64> {
+/// Loads a log up to its last committed line.
+fn load_log(path: &Path, log: &Log, generation: u64, table: &Table, connection: &dyn Connection) -> Result<Extent> {
     let bytes = read_log(path, generation)?.ok_or_else(|| missing(path))?;
     let mut rows = 0;
     each_line(path, &bytes, &mut |line, text| {
@@ -164,7 +174,7 @@ fn load_log(path: &Path, log: &Log, generation: u64, table: &Table, connection: 
                  out of {MANIFEST} as well"
             ),
         )),
-        _ => Ok(bytes.len() as u64),
+        _ => Ok(Extent { length: bytes.len() as u64, rows }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The lock file, which keeps a second process (and a second store in this one) out of a folder.
 
-use super::disk::unwritable;
+use super::disk::unavailable;
 use super::names::LOCK;
 use crate::error::{ErrorCode, Result};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -23,7 +23,7 @@ impl Lock {
         let path = folder.join(LOCK);
         let mut options = OpenOptions::new();
         let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.map_err(|error| unwritable(&path, error))?;
+        let mut file = opened.map_err(|error| unavailable(&path, error))?;
         let deadline = Instant::now() + patience;
         loop {
             match file.try_lock() {

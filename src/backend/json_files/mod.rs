@@ -69,12 +69,11 @@ fn path(folder: &str) -> Result<PathBuf> {
 
 /// Loads a folder and keeps it up to date from now on.
 fn own(folder: &Path, patience: Duration, connection: &mut SqliteConnection, clock: &dyn Clock) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|error| disk::unwritable(folder, error))?;
+    std::fs::create_dir_all(folder).map_err(|error| disk::unavailable(folder, error))?;
     let lock = Lock::take(folder, patience)?;
     let loaded = match load::manifest(folder)? {
         Some(manifest) => {
-            let lengths = load::load(folder, &manifest, connection)?;
-            let loaded = (manifest, lengths);
+            let loaded = load::load(folder, &manifest, connection)?;
             load::cut_logs(folder, &loaded)?;
             sweep(folder, &loaded, connection)?;
             Some(loaded)
@@ -115,8 +114,9 @@ fn read_only(folder: &Path, connection: &mut SqliteConnection) -> Result<()> {
 fn refuse_foreign(folder: &Path) -> Result<()> {
     let ours = |name: &String| name == LOCK || name == NEXT_MANIFEST || name.starts_with('.');
     let names = disk::names(folder)?;
-    // A first commit that did not get through leaves files of commit 1, and no manifest.
-    let unborn = |name: &String| Name::read(name).is_some_and(|name| name.generation == Some(1));
+    // What a first commit leaves that did not get through; nobody's data are in it.
+    let is_first = |name: Name<'_>| name.generation == Some(1) && (name.is_schema() || name.is_of("schema_migrations"));
+    let unborn = |name: &String| Name::read(name).is_some_and(is_first);
     match names.iter().find(|name| !ours(name) && !unborn(name)) {
         Some(name) => Err(disk::corrupt(&folder.join(name), None, format!("lies in a folder without {MANIFEST}"))),
         None => Ok(()),

@@ -210,6 +210,7 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
         Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => ErrorCode::Corrupt,
         // Only the limit of a statement's time interrupts.
         Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked | Sqlite::OperationInterrupted) => ErrorCode::Timeout,
+        Some(Sqlite::SystemIoFailure) if is_about_writing(&error) => ErrorCode::PersistenceLost,
         Some(Sqlite::CannotOpen | Sqlite::PermissionDenied | Sqlite::SystemIoFailure) => ErrorCode::Unavailable,
         Some(Sqlite::TooBig) => ErrorCode::InvalidArgument,
         _ => ErrorCode::Internal,
@@ -219,4 +220,14 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
         _ => format!("SQLite: {error}"),
     };
     code.error(message).caused_by(error)
+}
+
+/// Whether the system refused to write. A full disk has a code of its own; a file that has reached its limit has not.
+fn is_about_writing(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{
+        SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE,
+    };
+    let writing =
+        [SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_SHMSIZE];
+    error.sqlite_extended_error_code().is_some_and(|code| writing.contains(&code))
 }

@@ -26,6 +26,9 @@ pub struct Detail {
     pub actual: Option<i64>,
     /// True when the change is committed and visible in memory, but not kept yet: do not repeat it.
     pub committed: bool,
+    /// True when the connection was lost while it was committed: whether the change is there is not known. Look before you
+    /// repeat it.
+    pub uncertain: bool,
     /// What caused it.
     pub source: Option<Source>,
     /// Whether the field is named as the caller named it, not as we do.
@@ -186,6 +189,14 @@ impl Error {
         self
     }
 
+    /// Marks the outcome as not known.
+    #[must_use]
+    #[allow(dead_code)] // only a server can be lost at the worst moment
+    pub(crate) fn uncertain(mut self) -> Self {
+        self.detail_mut().uncertain = true;
+        self
+    }
+
     /// Attaches the cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
@@ -207,6 +218,7 @@ impl Error {
         to.index = from.index;
         to.actual = from.actual;
         to.committed = from.committed;
+        to.uncertain = from.uncertain;
         to.verbatim = from.verbatim;
         to.source = from.source.as_ref().map(|source| source.to_string().into());
         copy
@@ -215,7 +227,7 @@ impl Error {
     /// Whether the same call may succeed later without a change of its arguments.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.code().is_retryable()
+        self.code().is_retryable() && !self.detail().uncertain
     }
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use swarmstore::Task;
-use swarmstore::sql::Entity;
+use swarmstore::sql::{Dialect, Entity};
 
 /// A task as somebody would declare it who needs all of it.
 #[allow(dead_code)] // what is read has to be kept, not used
@@ -256,7 +256,7 @@ impl Theirs {
     }
 
     pub fn delete(&self, ids: &[String]) -> Result<()> {
-        let delete = &Task::statements().delete;
+        let delete = &Task::statements(Dialect::Sqlite).delete;
         self.in_transaction(|| {
             ids.iter().try_for_each(|id| self.connection.prepare_cached(delete)?.execute([id]).map(|_| ()))
         })
@@ -272,7 +272,7 @@ impl Theirs {
 
 impl Sql {
     fn new() -> Self {
-        let tasks = Task::statements();
+        let tasks = Task::statements(Dialect::Sqlite);
         let columns = &tasks.columns;
         Sql {
             insert: &tasks.insert,

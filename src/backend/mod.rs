@@ -2,17 +2,19 @@
 
 #[cfg(not(target_family = "wasm"))]
 mod json_files;
+#[cfg(all(feature = "postgres", not(target_family = "wasm")))]
+mod postgres;
 mod settings;
 mod sqlite;
 #[cfg(target_family = "wasm")]
 pub(crate) mod web;
 
 pub(crate) use settings::{FlushErrorHandler, OpenRequest, Settings};
-pub(crate) use sqlite::{destroy, open, rescue};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::platform::{BoxFuture, MaybeSend, MaybeSync};
 use crate::sql::Connection;
+use std::sync::Arc;
 
 /// When an acknowledged write is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +42,8 @@ pub enum Storage {
     Json,
     /// A backend of the user's own.
     Own,
+    /// A PostgreSQL server.
+    Postgres,
 }
 
 impl Storage {
@@ -52,6 +56,7 @@ impl Storage {
             Storage::IndexedDb => "indexeddb",
             Storage::Json => "json",
             Storage::Own => "own",
+            Storage::Postgres => "postgres",
         }
     }
 }
@@ -199,6 +204,33 @@ pub trait Transaction: MaybeSend {
         drop(self);
         Ok(())
     }
+}
+
+/// Opens what the URL of a request names.
+pub(crate) async fn open(request: OpenRequest) -> Result<Arc<dyn Backend>> {
+    #[cfg(all(feature = "postgres", not(target_family = "wasm")))]
+    if postgres::is_for(&request.url) {
+        return postgres::open(request).await;
+    }
+    sqlite::open(request).await
+}
+
+/// Deletes what a URL names.
+pub(crate) async fn destroy(url: &str) -> Result<()> {
+    #[cfg(all(feature = "postgres", not(target_family = "wasm")))]
+    if postgres::is_for(url) {
+        return postgres::destroy(url).await;
+    }
+    sqlite::destroy(url).await
+}
+
+/// What there is of a store, as a SQLite file.
+pub(crate) async fn rescue(url: &str) -> Result<Vec<u8>> {
+    #[cfg(all(feature = "postgres", not(target_family = "wasm")))]
+    if postgres::is_for(url) {
+        return postgres::rescue(url).await;
+    }
+    sqlite::rescue(url).await
 }
 
 pub(crate) fn closed() -> Error {

@@ -95,6 +95,8 @@ impl<'a, E: Rules> Collection<'a, E> {
     /// # Errors
     /// `CONFLICT` when something still needs it.
     pub fn delete(&self, id: impl AsRef<str>) -> Result<bool> {
+        // What refers to it, and may not refer to it any more in a moment, cannot be locked.
+        self.cx.connection.be_alone()?;
         E::before_delete(self.cx, id.as_ref())?;
         repository::delete::<E>(self.cx.connection, id.as_ref())
     }

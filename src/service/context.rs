@@ -83,7 +83,7 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn now(&self) -> Millis {
         self.now.get().unwrap_or_else(|| {
-            let now = self.clock.now();
+            let now = self.connection.now().unwrap_or_else(|| self.clock.now());
             self.now.set(Some(now));
             now
         })

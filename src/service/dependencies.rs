@@ -4,7 +4,7 @@ use super::Context;
 use super::context::illegal;
 use crate::error::{Error, Result};
 use crate::model::{OnDependencyFailure, Record, Task, TaskStatus};
-use crate::sql::Value;
+use crate::sql::{Dialect, Value};
 
 /// Stores the task's dependencies and how many of them are unmet.
 ///
@@ -71,23 +71,35 @@ fn is_acyclic(cx: &Context<'_>, id: &Value<'_>) -> Result<()> {
 
 /// A task was completed: those that wait for it have one less to wait for.
 pub(super) fn met(cx: &Context<'_>, id: &str) -> Result<()> {
-    let sql = "
-        UPDATE tasks SET unmet_dependencies = unmet_dependencies - 1
-        WHERE id IN (SELECT task_id FROM task_dependencies WHERE depends_on = ?1)";
+    let sql = match cx.connection.dialect() {
+        Dialect::Sqlite => {
+            "UPDATE tasks SET unmet_dependencies = unmet_dependencies - 1
+             WHERE id IN (SELECT task_id FROM task_dependencies WHERE depends_on = ?1)"
+        }
+        // Locked in one order, so that two who finish at once do not wait for each other crosswise.
+        Dialect::Postgres => {
+            "UPDATE tasks SET unmet_dependencies = unmet_dependencies - 1
+             WHERE id IN (SELECT id FROM tasks
+                          WHERE id IN (SELECT task_id FROM task_dependencies WHERE depends_on = ?1)
+                          ORDER BY id FOR NO KEY UPDATE)"
+        }
+    };
     cx.connection.execute(sql, &[Value::text(id)]).map(|_| ())
 }
 
 /// A task failed for good or was cancelled: those that wait for it are cancelled too, unless they hold.
 /// Gives the ids of the cancelled ones.
 pub(super) fn lost(cx: &Context<'_>, id: &str, status: TaskStatus) -> Result<Vec<String>> {
-    let waiting = "
-        SELECT task_id FROM task_dependencies JOIN tasks ON tasks.id = task_dependencies.task_id
-        WHERE depends_on = ?1 AND tasks.status = 'pending' AND tasks.on_dependency_failure = 'cancel'
-        ORDER BY task_id";
+    let waiting = format!(
+        "SELECT task_id FROM task_dependencies JOIN tasks ON tasks.id = task_dependencies.task_id
+         WHERE depends_on = ?1 AND tasks.status = 'pending' AND tasks.on_dependency_failure = 'cancel'
+         ORDER BY task_id{}",
+        cx.connection.dialect().for_update_of("tasks")
+    );
     let mut cancelled = Vec::new();
     let mut causes = vec![(id.to_owned(), status)];
     while let Some((cause, status)) = causes.pop() {
-        for dependent in cx.connection.texts(waiting, &[Value::text(&cause)])? {
+        for dependent in cx.connection.texts_locked(&waiting, &[Value::text(&cause)])? {
             cancel(cx, &dependent, &reason(&cause, status.as_str()))?;
             causes.push((dependent.clone(), TaskStatus::Cancelled));
             cancelled.push(dependent);
@@ -112,7 +124,7 @@ fn reason(cause: &str, status: &str) -> String {
 pub(super) fn nobody_waits_for(cx: &Context<'_>, id: &str) -> Result<()> {
     let sql = "
         WITH RECURSIVE doomed (id) AS (
-            SELECT ?1
+            SELECT id FROM tasks WHERE id = ?1
             UNION
             SELECT tasks.id FROM tasks JOIN doomed ON tasks.parent_task_id = doomed.id
         )

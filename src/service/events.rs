@@ -93,6 +93,8 @@ impl<'a> Events<'a> {
     /// is taken by another stream, or only some of the ids are there already; `INVALID_ARGUMENT`.
     pub fn append(&self, stream: &Stream, events: Vec<NewEvent>, expected: Expected) -> Result<Vec<Event>> {
         Self::check_stream(stream)?;
+        // One who appends at a time: positions become visible in their order, and no sequence is given twice.
+        self.cx.connection.lock("events")?;
         if let Some(stored) = self.appended_before(stream, &events)? {
             return Ok(stored);
         }
@@ -119,7 +121,7 @@ impl<'a> Events<'a> {
             Direction::Forward => (">=", "ASC", options.from.unwrap_or(1)),
             Direction::Backward => ("<=", "DESC", options.from.unwrap_or(i64::MAX)),
         };
-        let select = &Event::statements().select;
+        let select = &Event::statements(self.cx.connection.dialect()).select;
         let sql = format!(
             "{select} WHERE aggregate_type = ?1 AND aggregate_id = ?2 AND sequence {compare} ?3 \
              ORDER BY sequence {order} LIMIT ?4"
@@ -133,7 +135,7 @@ impl<'a> Events<'a> {
     /// # Errors
     /// What the database reports.
     pub fn read_all(&self, filter: &EventFilter) -> Result<Vec<Event>> {
-        let mut sql = format!("{} WHERE position > ?1", Event::statements().select);
+        let mut sql = format!("{} WHERE position > ?1", Event::statements(self.cx.connection.dialect()).select);
         let mut values = vec![Value::Integer(filter.after)];
         let wanted = [
             ("aggregate_type =", filter.aggregate_type.to_value()),
@@ -182,7 +184,7 @@ impl<'a> Events<'a> {
 
     fn last_sequence(&self, stream: &Stream) -> Result<i64> {
         let sql = "SELECT MAX(sequence) FROM events WHERE aggregate_type = ?1 AND aggregate_id = ?2";
-        self.cx.connection.integer(sql, &key(stream))
+        self.cx.connection.integer_locked(sql, &key(stream))
     }
 
     /// The stored events when the stream has all the given ids already.
@@ -193,7 +195,7 @@ impl<'a> Events<'a> {
             if events[..at].iter().any(|other| other.id.as_ref() == Some(id)) {
                 return Err(Error::invalid("id", "the same id twice in one append").at_index(at));
             }
-            let Some(found) = repository::get::<Event, Event>(self.cx.connection, id.as_str())? else { continue };
+            let Some(found) = repository::peek::<Event>(self.cx.connection, id.as_str())? else { continue };
             if found.aggregate_type != stream.aggregate_type || found.aggregate_id != stream.aggregate_id {
                 let message = format!("event {id} is in another stream already");
                 return Err(Error::conflict(Event::TABLE, id.as_str(), message).at_index(at));
@@ -250,7 +252,7 @@ impl<'a> Events<'a> {
             event.causation_id.to_value(),
             event.timestamp.to_value(),
         ];
-        let position = self.cx.connection.integer(sql, &values)?;
+        let position = self.cx.connection.integer_locked(sql, &values)?;
         event.position = position;
         Ok(event)
     }

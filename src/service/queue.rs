@@ -4,10 +4,10 @@
 //! dead, whose lease has expired, can no longer finish what another has been given since.
 
 use super::context::illegal;
-use super::{Context, Tasks, dependencies};
+use super::{Context, Tasks, claim_beside, dependencies};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Agent, AgentId, Backoff, Claim, Json, Millis, Record, Scalar, Task, TaskId, TaskStatus, Value};
-use crate::sql::{Entity, repository};
+use crate::sql::{Dialect, Entity, repository};
 use std::fmt::Write as _;
 
 /// The most tasks that one claim gives.
@@ -163,9 +163,16 @@ impl Tasks<'_> {
     /// What the database reports.
     pub fn reclaim_expired(&self) -> Result<Vec<Task>> {
         let cx = self.context();
-        let expired = "SELECT id FROM tasks WHERE lease_expires_at <= ?1 ORDER BY lease_expires_at, id";
+        let expired = match cx.connection.dialect() {
+            Dialect::Sqlite => "SELECT id FROM tasks WHERE lease_expires_at <= ?1 ORDER BY lease_expires_at, id",
+            // What another takes back just now is left to it.
+            Dialect::Postgres => {
+                "SELECT id FROM tasks WHERE lease_expires_at <= ?1 ORDER BY lease_expires_at, id \
+                 FOR NO KEY UPDATE SKIP LOCKED"
+            }
+        };
         let mut reclaimed = Vec::new();
-        for id in cx.connection.texts(expired, &[Value::Integer(cx.now().0)])? {
+        for id in cx.connection.texts_locked(expired, &[Value::Integer(cx.now().0)])? {
             let id = TaskId::new(id)?;
             let task = found(cx, &id)?;
             reclaimed.push(if task.attempt > task.max_retries {
@@ -200,8 +207,9 @@ fn lease_end(cx: &Context<'_>, lease_ms: i64) -> Result<Millis> {
 
 /// The agent, if it may claim.
 fn claimant(cx: &Context<'_>, id: &AgentId) -> Result<Agent> {
+    // Not locked: claims of one agent would wait for each other. A claim beside a change of its state comes before it.
     let agent: Agent =
-        repository::get(cx.connection, id.as_str())?.ok_or_else(|| Error::not_found(Agent::TABLE, id.as_str()))?;
+        repository::peek(cx.connection, id.as_str())?.ok_or_else(|| Error::not_found(Agent::TABLE, id.as_str()))?;
     if !agent.status.may_claim() {
         return Err(illegal(Agent::TABLE, id.as_str(), &format!("is {} and may not claim", agent.status)));
     }
@@ -210,6 +218,9 @@ fn claimant(cx: &Context<'_>, id: &AgentId) -> Result<Agent> {
 
 /// Picks and assigns in one statement.
 fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Result<Vec<Task>> {
+    if cx.connection.dialect() == Dialect::Postgres {
+        return claim_beside::pick(cx, agent, claim, expires);
+    }
     let queues = match claim.queues.is_empty() {
         true => waiting_queues(cx)?,
         false => claim.queues.clone(),
@@ -240,7 +251,7 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
         values.push(queues.to_value());
     }
     let candidates = candidates(&only, first, few.then_some(queues.len()));
-    let columns = &Task::statements().columns;
+    let columns = &Task::statements(Dialect::Sqlite).columns;
     let sql = format!(
         "UPDATE tasks
          SET status = 'assigned', agent_id = ?1, lease_token = ?2, lease_expires_at = ?3, assigned_at = ?4,
@@ -323,9 +334,17 @@ struct Leased {
 
 /// The task, if this token is its current one and has not expired. Checked before anything else.
 fn leased(cx: &Context<'_>, id: &TaskId, token: &str) -> Result<Leased> {
-    let sql = "SELECT lease_token, lease_expires_at, status, attempt, max_retries, backoff FROM tasks WHERE id = ?1";
+    let sql = match cx.connection.dialect() {
+        Dialect::Sqlite => {
+            "SELECT lease_token, lease_expires_at, status, attempt, max_retries, backoff FROM tasks WHERE id = ?1"
+        }
+        Dialect::Postgres => {
+            "SELECT lease_token, lease_expires_at, status, attempt, max_retries, backoff FROM tasks WHERE id = ?1 \
+             FOR NO KEY UPDATE"
+        }
+    };
     let mut lease = None;
-    cx.connection.query(sql, &[Value::text(id.as_str())], &mut |row| {
+    cx.connection.query_locked(sql, &[Value::text(id.as_str())], &mut |row| {
         let held = row.get(0)? == Value::text(token);
         let unexpired = matches!(row.get(1)?, Value::Integer(expires) if expires > cx.now().0);
         let damaged = |reason| ErrorCode::Corrupt.error(format!("task {id}: {reason}"));
@@ -361,9 +380,19 @@ fn change(cx: &Context<'_>, id: &TaskId, set: &str, more: &[Value<'_>]) -> Resul
     let sql = format!("UPDATE tasks SET {set}, updated_at = ?2, version = version + 1 WHERE id = ?1");
     let mut values = vec![Value::text(id.as_str()), Value::Integer(cx.now().0)];
     values.extend_from_slice(more);
-    cx.connection.execute(&sql, &values)?;
-    // Cheaper than RETURNING, for which SQLite makes a temporary table.
-    found(cx, id)
+    let dialect = cx.connection.dialect();
+    if dialect == Dialect::Sqlite {
+        // Cheaper than RETURNING, for which SQLite makes a temporary table.
+        cx.connection.execute(&sql, &values)?;
+        return found(cx, id);
+    }
+    let mut changed = None;
+    let sql = format!("{sql} RETURNING {}", Task::statements(dialect).columns);
+    cx.connection.query_locked(&sql, &values, &mut |row| {
+        changed = Some(Task::read(row)?);
+        Ok(())
+    })?;
+    changed.ok_or_else(|| Error::not_found(Task::TABLE, id.as_str()))
 }
 
 fn record_error(cx: &Context<'_>, id: &TaskId, attempt: u32, message: &str) -> Result<()> {

@@ -200,7 +200,7 @@ fn is_no_descendant(cx: &Context<'_>, task: &Task) -> Result<()> {
     let Some(parent) = &task.parent_task_id else { return Ok(()) };
     let sql = "
         WITH RECURSIVE ancestors (id) AS (
-            SELECT ?1
+            SELECT id FROM tasks WHERE id = ?1
             UNION
             SELECT tasks.parent_task_id FROM tasks JOIN ancestors ON tasks.id = ancestors.id
             WHERE tasks.parent_task_id IS NOT NULL
@@ -219,7 +219,7 @@ fn part_of_itself() -> Error {
 fn shorten(cx: &Context<'_>, id: &str) -> Result<()> {
     let ends = "
         WITH RECURSIVE subtasks (id, depth) AS (
-            SELECT ?1, 0
+            SELECT id, 0 FROM tasks WHERE id = ?1
             UNION ALL
             SELECT tasks.id, subtasks.depth + 1 FROM tasks JOIN subtasks ON tasks.parent_task_id = subtasks.id
         )

@@ -1,6 +1,6 @@
 //! Bringing a database to the version of this code.
 
-use super::{Connection, Value, schema};
+use super::{Connection, Dialect, Value, schema};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Millis;
 
@@ -10,10 +10,21 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 struct Migration {
     name: &'static str,
-    up: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration { name: "agents, tasks and events", up: schema::V1 }];
+impl Migration {
+    fn up(&self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite,
+            Dialect::Postgres => self.postgres,
+        }
+    }
+}
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { name: "agents, tasks and events", sqlite: schema::V1, postgres: schema::postgres::V1 }];
 
 const CREATE: &str = "
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -28,8 +39,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 /// # Errors
 /// What the database reports.
 pub fn schema_version(connection: &dyn Connection) -> Result<i64> {
-    let exists = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
-    if connection.integer(exists, &[])? == 0 {
+    if connection.integer(connection.dialect().table_exists(), &[Value::text("schema_migrations")])? == 0 {
         return Ok(0);
     }
     connection.integer("SELECT MAX(version) FROM schema_migrations", &[])
@@ -46,20 +56,24 @@ pub fn migrate(connection: &dyn Connection, now: Millis) -> Result<()> {
             "the database has schema version {version}; this version of swarmstore knows up to {SCHEMA_VERSION}"
         )));
     }
+    let dialect = connection.dialect();
     if version == 0 {
-        connection.execute_script(CREATE)?;
+        match dialect {
+            Dialect::Sqlite => connection.execute_script(CREATE)?,
+            Dialect::Postgres => connection.execute_script(&CREATE.replace("INTEGER", "BIGINT"))?,
+        }
     }
     for (number, migration) in (1..).zip(MIGRATIONS) {
         if number <= version {
             verify(connection, number, migration)?;
         } else {
-            connection.execute_script(migration.up)?;
+            connection.execute_script(migration.up(dialect))?;
             connection.execute(
                 "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
                 &[
                     Value::Integer(number),
                     Value::text(migration.name),
-                    Value::Text(checksum(migration.up).into()),
+                    Value::Text(checksum(migration.up(dialect)).into()),
                     Value::Integer(now.0),
                 ],
             )?;
@@ -84,7 +98,7 @@ pub fn require_current(connection: &dyn Connection) -> Result<()> {
 fn verify(connection: &dyn Connection, number: i64, migration: &Migration) -> Result<()> {
     let applied =
         connection.texts("SELECT checksum FROM schema_migrations WHERE version = ?1", &[Value::Integer(number)])?;
-    if applied.first() == Some(&checksum(migration.up)) {
+    if applied.first() == Some(&checksum(migration.up(connection.dialect()))) {
         Ok(())
     } else {
         Err(ErrorCode::Migration.error(format!(

@@ -12,7 +12,7 @@ mod statement;
 pub use crate::model::{Row, Value};
 pub use connection::Connection;
 pub use dialect::Dialect;
-pub use entity::{Entity, Statements};
+pub use entity::{Derived, Entity, Statements};
 pub use migrate::{SCHEMA_VERSION, migrate, require_current, schema_version};
 pub use query::{Order, Query};
 pub use statement::is_query;

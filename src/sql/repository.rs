@@ -1,6 +1,6 @@
 //! What every table can do: insert, get, list, count, change, delete, by the fields of its record.
 
-use super::{Connection, Entity, Order, Query, Row, Value};
+use super::{Connection, Dialect, Entity, Order, Query, Row, Value};
 use crate::error::{Error, Result};
 use crate::model::packed::pack;
 use crate::model::{Field, Kind};
@@ -36,7 +36,7 @@ pub(crate) fn insert<E: Entity>(connection: &dyn Connection, record: &E) -> Resu
         .filter(|(_, field)| E::is_stored(field.name))
         .map(|(index, _)| record.value(index))
         .collect();
-    Ok(connection.execute(&E::statements().insert, &values)? == 1)
+    Ok(connection.execute(&E::statements(connection.dialect()).insert, &values)? == 1)
 }
 
 /// So many rows are looked at together to find what they leave out.
@@ -95,11 +95,34 @@ impl Insert {
     }
 }
 
-/// Reads one by id.
+/// Reads one by id. In a transaction that writes it stays as it is until that ends.
 pub(crate) fn get<E: Entity, T: FromRow<E>>(connection: &dyn Connection, id: &str) -> Result<Option<T>> {
+    let statements = E::statements(connection.dialect());
     let mut found = None;
-    connection.query(&E::statements().get, &[Value::text(id)], &mut |row| {
+    let mut read = |row: &dyn Row| {
         found = Some(T::from_row(row)?);
+        Ok(())
+    };
+    if connection.is_beside_others() {
+        connection.query_locked(&statements.get_for_update, &[Value::text(id)], &mut read)?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        // What is not there cannot be locked.
+        connection.be_alone()?;
+    }
+    connection.query(&statements.get, &[Value::text(id)], &mut |row| {
+        found = Some(T::from_row(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Reads one by id that nobody can change meanwhile, or that may be changed.
+pub(crate) fn peek<E: Entity>(connection: &dyn Connection, id: &str) -> Result<Option<E>> {
+    let mut found = None;
+    connection.query_locked(&E::statements(connection.dialect()).get, &[Value::text(id)], &mut |row| {
+        found = Some(E::read(row)?);
         Ok(())
     })?;
     Ok(found)
@@ -132,7 +155,7 @@ pub(crate) fn update<E: Entity>(connection: &dyn Connection, record: &E, places:
 
 /// Deletes one by id; `false` when it was not there.
 pub(crate) fn delete<E: Entity>(connection: &dyn Connection, id: &str) -> Result<bool> {
-    Ok(connection.execute(&E::statements().delete, &[Value::text(id)])? > 0)
+    Ok(connection.execute(&E::statements(connection.dialect()).delete, &[Value::text(id)])? > 0)
 }
 
 /// Calls `each` with the rows that the query asks for, in its order.
@@ -141,9 +164,10 @@ pub(crate) fn select<E: Entity>(
     query: &Query<E>,
     each: &mut dyn FnMut(&dyn Row) -> Result<()>,
 ) -> Result<()> {
-    let mut sql = E::statements().select.clone();
+    let dialect = connection.dialect();
+    let mut sql = E::statements(dialect).select.clone();
     let mut values = Vec::new();
-    let mut conditions = conditions::<E>(query, &mut values);
+    let mut conditions = conditions::<E>(dialect, query, &mut values);
     let order = total_order::<E>(query);
     if let Some(after) = &query.after {
         conditions.extend(after_row::<E>(connection, &order, after, &mut values)?);
@@ -152,11 +176,15 @@ pub(crate) fn select<E: Entity>(
     sql.push_str(" ORDER BY ");
     for (at, (field, order)) in order.iter().enumerate() {
         let separator = if at == 0 { "" } else { ", " };
-        let direction = if *order == Order::Descending { " DESC" } else { "" };
-        let _ = write!(sql, "{separator}{}{direction}", expression::<E>(field));
+        let descending = *order == Order::Descending;
+        let direction = if descending { " DESC" } else { "" };
+        // Not for a field that is never absent: an index serves only the order that it was made for.
+        let nulls = if field.optional { dialect.nulls(descending) } else { "" };
+        let _ = write!(sql, "{separator}{}{direction}{nulls}", expression::<E>(dialect, field));
     }
-    if query.limit.is_some() || query.offset > 0 {
-        values.push(Value::Integer(query.limit.unwrap_or(-1)));
+    let limit = query.limit.unwrap_or(i64::MAX);
+    if limit < i64::MAX || query.offset > 0 {
+        values.push(Value::Integer(limit));
         let _ = write!(sql, " LIMIT ?{}", values.len());
     }
     if query.offset > 0 {
@@ -180,7 +208,7 @@ pub(crate) fn list<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> 
 pub(crate) fn count<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> Result<i64> {
     let mut sql = format!("SELECT COUNT(*) FROM {}", E::TABLE);
     let mut values = Vec::new();
-    let conditions = conditions::<E>(query, &mut values);
+    let conditions = conditions::<E>(connection.dialect(), query, &mut values);
     push_conditions(&mut sql, &conditions);
     connection.integer(&sql, &values)
 }
@@ -191,12 +219,12 @@ fn push_conditions(sql: &mut String, conditions: &[String]) {
     }
 }
 
-fn conditions<'q, E: Entity>(query: &'q Query<E>, values: &mut Vec<Value<'q>>) -> Vec<String> {
+fn conditions<'q, E: Entity>(dialect: Dialect, query: &'q Query<E>, values: &mut Vec<Value<'q>>) -> Vec<String> {
     query
         .filters
         .iter()
         .map(|(field, value)| {
-            let column = expression::<E>(field);
+            let column = expression::<E>(dialect, field);
             if *value == Value::Null {
                 return format!("{column} IS NULL");
             }
@@ -213,11 +241,13 @@ fn conditions<'q, E: Entity>(query: &'q Query<E>, values: &mut Vec<Value<'q>>) -
 }
 
 /// What a field is in a condition.
-fn expression<E: Entity>(field: &Field) -> &'static str {
+fn expression<E: Entity>(dialect: Dialect, field: &Field) -> &'static str {
     E::DERIVED
         .iter()
-        .find(|(name, _)| *name == field.name)
-        .map_or_else(|| E::FIELDS.iter().find(|own| own.name == field.name).map_or("", |own| own.name), |(_, sql)| sql)
+        .find(|derived| derived.name == field.name)
+        .map(|derived| derived.expression(dialect))
+        .or_else(|| E::FIELDS.iter().find(|own| own.name == field.name).map(|own| own.name))
+        .unwrap_or("")
 }
 
 /// The query's order with the id as the last key.
@@ -238,7 +268,7 @@ fn after_row<E: Entity>(
     values: &mut Vec<Value<'_>>,
 ) -> Result<Option<String>> {
     let mut keys: Option<Vec<Value<'static>>> = None;
-    let columns: Vec<_> = order.iter().map(|(field, _)| expression::<E>(field)).collect();
+    let columns: Vec<_> = order.iter().map(|(field, _)| expression::<E>(connection.dialect(), field)).collect();
     let sql = format!("SELECT {} FROM {} WHERE id = ?1", columns.join(", "), E::TABLE);
     connection.query(&sql, &[Value::text(id)], &mut |row| {
         keys = Some((0..order.len()).map(|at| Ok(row.get(at)?.into_owned())).collect::<Result<_>>()?);

@@ -10,6 +10,8 @@
 //! Alternatives are written with OR: for an IN with more than two of them SQLite builds a temporary table for every row
 //! that is inserted.
 
+pub(super) mod postgres;
+
 /// Version 1 of the schema.
 pub(super) const V1: &str = "
 CREATE TABLE agents (

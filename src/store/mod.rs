@@ -436,10 +436,9 @@ impl<'a> Tx<'a> {
     /// `INVALID_ARGUMENT` when it is no single reading statement, or the parameters do not fit.
     pub fn query(&self, sql: &str, params: &[Value<'_>]) -> Result<QueryResult> {
         let connection = self.cx.connection();
-        let columns = connection.columns(sql)?;
         let mut rows = Vec::new();
-        connection.query(sql, params, &mut |row| {
-            let values = (0..columns.len()).map(|at| Ok(row.get(at)?.into_owned()));
+        let columns = connection.ask(sql, params, &mut |columns, row| {
+            let values = (0..columns).map(|at| Ok(row.get(at)?.into_owned()));
             rows.push(values.collect::<Result<_>>()?);
             Ok(())
         })?;

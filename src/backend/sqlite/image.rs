@@ -24,7 +24,7 @@ pub(crate) fn export(writer: &mut SqliteConnection) -> Result<Vec<u8>> {
 }
 
 /// Takes a file apart from the store: verified, at our page size, migrated.
-pub(super) fn stage(file: &[u8], now: Millis) -> Result<SqliteConnection> {
+pub(crate) fn stage(file: &[u8], now: Millis) -> Result<SqliteConnection> {
     let damaged = |reason: String| ErrorCode::Corrupt.error(format!("the file is no sound SQLite database: {reason}"));
     if !file.starts_with(b"SQLite format 3\0") || file.len() < 512 {
         return Err(damaged("it does not begin like one".to_owned()));

@@ -19,6 +19,8 @@ mod writer;
 pub(crate) use connection::{SqliteConnection, from_sqlite};
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use image::export;
+#[cfg(all(feature = "postgres", not(target_family = "wasm")))]
+pub(crate) use image::stage;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use keeper::Keeper;
 #[cfg(not(target_family = "wasm"))]

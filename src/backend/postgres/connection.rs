@@ -1,0 +1,632 @@
+//! A connection as the seam that services see, and the transaction on it.
+//!
+//! Requests that answer nothing of interest (BEGIN, a lock, a savepoint) are kept back and go out together with the next
+//! one that does, so that they cost no round trip of their own.
+
+use super::error::{ends_connection, from_postgres, is_about_the_statement, is_conflict, state_of};
+use super::link::{Failure, Link};
+use super::statement::{Prepared, render, render_counting};
+use super::target::Locks;
+use super::value::{Parameter, PgRow, type_of};
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Millis, Row, Value};
+use crate::platform::{Clock as _, SystemClock};
+use crate::sql::{Connection, Dialect};
+use futures_util::Stream;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{RowStream, Statement};
+
+/// What a transaction may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It reads one committed state.
+    Read,
+    /// It writes beside others; the rows that it works on are its own.
+    Beside,
+    /// It is the only writer.
+    Alone,
+}
+
+/// Why a job has to be run again from its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It wants to be the only writer, or to catch an error: each statement then has a savepoint.
+    Alone,
+    /// It got into another's way.
+    Conflict,
+    /// The connection was lost before the commit.
+    Lost,
+}
+
+/// What is sent before the next request.
+enum Step {
+    /// The beginning of a transaction: BEGIN and, for a writer, its lock.
+    Begin,
+    /// A lock that is waited for.
+    Lock(i64),
+    /// A command.
+    Command(&'static str),
+}
+
+/// A request that goes out before another.
+type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + 'a>>;
+
+const SAVE: &str = "SAVEPOINT statement";
+const RELEASE: &str = "RELEASE statement";
+const UNDO: &str = "ROLLBACK TO statement; RELEASE statement";
+const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+pub(super) struct PgConnection {
+    link: Link,
+    locks: Locks,
+    server_clock: bool,
+    prepared: RefCell<Prepared>,
+    mode: Cell<Mode>,
+    /// Each statement has a savepoint, so that what fails leaves the rest as it was.
+    careful: Cell<bool>,
+    ahead: RefCell<Vec<Step>>,
+    /// Whether the server has been told to begin.
+    begun: Cell<bool>,
+    /// A statement failed, and the server refuses everything until a rollback.
+    failed: Cell<bool>,
+    /// Something was undone, and with it locks were let go.
+    let_go: Cell<bool>,
+    /// A statement failed, whatever came of it.
+    stumbled: Cell<bool>,
+    again: Cell<Option<Again>>,
+    lost: Cell<bool>,
+    clock: Cell<Option<Millis>>,
+    events_locked: Cell<bool>,
+}
+
+impl PgConnection {
+    pub(super) fn new(link: Link, locks: Locks, server_clock: bool) -> Self {
+        PgConnection {
+            link,
+            locks,
+            server_clock,
+            prepared: RefCell::default(),
+            mode: Cell::new(Mode::Read),
+            careful: Cell::new(false),
+            ahead: RefCell::default(),
+            begun: Cell::new(false),
+            failed: Cell::new(false),
+            let_go: Cell::new(false),
+            stumbled: Cell::new(false),
+            again: Cell::new(None),
+            lost: Cell::new(false),
+            clock: Cell::new(None),
+            events_locked: Cell::new(false),
+        }
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn locks(&self) -> Locks {
+        self.locks
+    }
+
+    /// Begins a transaction; nothing is sent before the first statement.
+    pub(super) fn begin(&self, mode: Mode, careful: bool) {
+        self.mode.set(mode);
+        self.careful.set(careful);
+        self.ahead.replace(vec![Step::Begin]);
+        self.begun.set(false);
+        self.failed.set(false);
+        self.let_go.set(false);
+        self.stumbled.set(false);
+        self.again.set(None);
+        self.clock.set(None);
+        self.events_locked.set(false);
+    }
+
+    /// Begins a transaction, and waits until the server has done so.
+    pub(super) fn begin_now(&self, mode: Mode, careful: bool) -> Result<()> {
+        self.begin(mode, careful);
+        self.request(async { Ok(()) })
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.get()
+    }
+
+    /// Whether a transaction is open.
+    pub(super) fn is_open(&self) -> bool {
+        self.begun.get()
+    }
+
+    /// Whether a statement failed and nothing undid that.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// Why the job has to be run again, if it has to.
+    pub(super) fn again(&self) -> Option<Again> {
+        self.again.get()
+    }
+
+    /// The next time that is asked for is a new one.
+    pub(super) fn forget_time(&self) {
+        self.clock.set(None);
+    }
+
+    /// Commits, and waits for it.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`, and uncertain, when the answer was lost: then nobody knows whether it was committed.
+    pub(super) fn commit(&self) -> Result<()> {
+        if !self.begun.get() {
+            self.ahead.borrow_mut().clear();
+            return Ok(());
+        }
+        let mut text = String::new();
+        for step in self.ahead.take() {
+            if let Step::Command(command) = step {
+                text.push_str(command);
+                text.push(';');
+            }
+        }
+        if self.stumbled.get() {
+            // COMMIT alone would say nothing when there is nothing left to commit; this is refused then.
+            text.push_str("SAVEPOINT last;");
+        }
+        text.push_str("COMMIT");
+        let committed = self.link.wait(self.link.client().batch_execute(&text));
+        committed.inspect(|()| self.begun.set(false)).map_err(|failure| {
+            let error = self.failure(&failure);
+            if !self.lost.get() {
+                return error;
+            }
+            let message = "the connection was lost during the commit: whether the changes are there is not known";
+            ErrorCode::Unavailable.error(message).uncertain().caused_by(error)
+        })
+    }
+
+    /// Ends a transaction that only read, or leaves one; not waited for.
+    pub(super) fn end(&self, command: &'static str) {
+        self.ahead.borrow_mut().clear();
+        if self.begun.replace(false) && !self.lost.get() {
+            self.link.send(self.link.client().batch_execute(command));
+        }
+    }
+
+    /// A failure of a statement, and what follows from it.
+    fn failure(&self, failure: &Failure) -> Error {
+        self.stumbled.set(true);
+        if ends_connection(failure) {
+            self.lost.set(true);
+            self.again.set(Some(Again::Lost));
+        } else if is_conflict(failure) {
+            self.again.set(Some(Again::Conflict));
+        } else if self.mode.get() == Mode::Beside && state_of(failure) == Some(&SqlState::UNIQUE_VIOLATION) {
+            // Another was quicker. Alone, the rule that forbids it finds the other and says so.
+            self.again.set(Some(Again::Alone));
+        }
+        from_postgres(failure)
+    }
+
+    /// Refuses to go on where the job is to be run again, or the server would refuse.
+    fn check(&self) -> Result<()> {
+        if self.lost.get() {
+            return Err(ErrorCode::Unavailable.error("the connection to the server was lost"));
+        }
+        if self.again.get().is_some() {
+            return Err(to_be_run_again());
+        }
+        if self.failed.get() {
+            // An error was caught, and the transaction is to go on: that takes savepoints.
+            self.again.set(Some(Again::Alone));
+            return Err(to_be_run_again());
+        }
+        if self.let_go.replace(false) && self.mode.get() == Mode::Beside {
+            // An error was caught: from here on nothing may depend on the locks that went with what was undone.
+            self.keep_others_out()?;
+            self.careful.set(true);
+        }
+        Ok(())
+    }
+
+    /// Becomes the only writer in the middle of a transaction, if nobody else writes just now.
+    fn keep_others_out(&self) -> Result<()> {
+        let sql = format!("SELECT pg_try_advisory_xact_lock({})", self.locks.writers);
+        let statement = self.statement(&sql, &[])?;
+        let mut got = false;
+        self.run(&statement, &[], &mut |row| {
+            got = row.get(0)? == Value::Integer(1);
+            Ok(())
+        })?;
+        if !got {
+            // To wait here for those who wait for us would be for ever.
+            self.again.set(Some(Again::Alone));
+            return Err(to_be_run_again());
+        }
+        self.mode.set(Mode::Alone);
+        Ok(())
+    }
+
+    /// Sends what was kept back and then the request, and waits for all of it.
+    fn request<T>(&self, request: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+        let answer = self.try_request(request);
+        answer.map_err(|failure| {
+            self.failed.set(true);
+            self.failure(&failure)
+        })
+    }
+
+    fn try_request<T>(&self, request: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
+        let steps = self.ahead.take();
+        if steps.is_empty() {
+            return self.link.wait(request);
+        }
+        let client = self.link.client();
+        let statements = match steps.iter().map(|step| self.statement_of(step)).collect::<Result<Vec<_>, _>>() {
+            Ok(statements) => statements,
+            Err(failure) => {
+                // What comes next must not run outside of the transaction.
+                self.ahead.replace(steps);
+                return Err(failure);
+            }
+        };
+        let mut first: Vec<Sending<'_>> = Vec::new();
+        let opened = Cell::new(None);
+        for (step, statement) in steps.iter().zip(&statements) {
+            match step {
+                Step::Begin => {
+                    let begin = match self.mode.get() {
+                        Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                        Mode::Beside | Mode::Alone => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+                    };
+                    first.push(Box::pin(client.batch_execute(begin)));
+                    if let Some(opening) = statement {
+                        first.push(Box::pin(async {
+                            let row = client.query_one(opening, &[]).await?;
+                            opened.set(Some(row.try_get::<_, i64>(1)?));
+                            Ok(())
+                        }));
+                    }
+                }
+                Step::Lock(_) => {
+                    if let Some(lock) = statement {
+                        first.push(Box::pin(async { client.execute(lock, &[]).await.map(|_| ()) }));
+                    }
+                }
+                Step::Command(command) => first.push(Box::pin(client.batch_execute(command))),
+            }
+        }
+        self.begun.set(true);
+        let answer = self.link.wait(in_order(first, request));
+        self.clock.set(self.clock.get().or(opened.get().map(Millis)));
+        answer
+    }
+
+    /// The statement that a step takes. What a transaction that writes begins with gives its lock, and the time after it.
+    fn statement_of(&self, step: &Step) -> Result<Option<Statement>, Failure> {
+        let lock = match (step, self.mode.get()) {
+            (Step::Lock(number), _) => {
+                return self.prepare(&format!("SELECT pg_advisory_xact_lock({number})")).map(Some);
+            }
+            (Step::Command(_), _) | (Step::Begin, Mode::Read) => return Ok(None),
+            (Step::Begin, Mode::Beside) => "pg_advisory_xact_lock_shared",
+            (Step::Begin, Mode::Alone) => "pg_advisory_xact_lock",
+        };
+        let number = self.locks.writers;
+        let sql = format!(
+            "SELECT 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM {lock}({number}) AS writers"
+        );
+        self.prepare(&sql).map(Some)
+    }
+
+    fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
+        if let Some(statement) = self.prepared.borrow().get(sql) {
+            return Ok(statement);
+        }
+        let statement = self.link.wait(self.link.client().prepare(&render(sql)))?;
+        self.prepared.borrow_mut().keep(sql, statement.clone());
+        Ok(statement)
+    }
+
+    /// A statement that is ready to run; a savepoint before it, where that is called for.
+    fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Statement> {
+        self.check()?;
+        let statement = self.prepare(sql).map_err(|failure| {
+            self.failed.set(true);
+            self.failure(&failure)
+        })?;
+        let expected = statement.params().len();
+        if expected != params.len() {
+            return Err(Error::invalid("params", format!("expected {expected}, got {}", params.len())));
+        }
+        if self.careful.get() {
+            self.ahead.borrow_mut().push(Step::Command(SAVE));
+        }
+        Ok(statement)
+    }
+
+    /// After a statement: lets its savepoint go, or goes back to it.
+    fn settle<T>(&self, answer: Result<T>) -> Result<T> {
+        if self.careful.get() && !self.lost.get() {
+            if answer.is_ok() {
+                self.ahead.borrow_mut().push(Step::Command(RELEASE));
+            } else if self.begun.get() && self.again.get().is_none() {
+                self.failed.set(false);
+                self.ahead.borrow_mut().push(Step::Command(UNDO));
+            }
+        }
+        answer
+    }
+
+    fn run(
+        &self,
+        statement: &Statement,
+        params: &[Value<'_>],
+        each_row: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<u64> {
+        let mut refused = None;
+        let answer = self.request(async {
+            let rows = self.link.client().query_raw(statement, params.iter().map(Parameter)).await?;
+            let mut rows = pin!(rows);
+            while let Some(row) = next(rows.as_mut()).await? {
+                if let Err(error) = each_row(&PgRow(&row)) {
+                    refused = Some(error);
+                    break;
+                }
+            }
+            Ok(rows.rows_affected().unwrap_or(0))
+        });
+        match refused {
+            Some(error) => Err(error),
+            None => answer,
+        }
+    }
+
+    /// SAVEPOINT, RELEASE and ROLLBACK TO by those above; `false` when it is none of them.
+    fn command(&self, sql: &str) -> Result<bool> {
+        let Some(command) = COMMANDS.iter().find(|command| **command == sql) else { return Ok(false) };
+        let mut ahead = self.ahead.borrow_mut();
+        if let Some(name) = command.strip_prefix("ROLLBACK TO ") {
+            if self.again.get().is_some() || self.lost.get() {
+                return Ok(true);
+            }
+            // Nothing was done since.
+            if !ahead.last().is_some_and(|last| matches!(last, Step::Command(last) if saves(last, name))) {
+                self.failed.set(false);
+                self.let_go.set(true);
+                ahead.push(Step::Command(command));
+            }
+            return Ok(true);
+        }
+        if let Some(name) = command.strip_prefix("RELEASE ") {
+            if self.again.get().is_some() || self.lost.get() {
+                return Ok(true);
+            }
+            if ahead.last().is_some_and(|last| matches!(last, Step::Command(last) if saves(last, name))) {
+                ahead.pop();
+                return Ok(true);
+            }
+        } else {
+            drop(ahead);
+            self.check()?;
+            ahead = self.ahead.borrow_mut();
+        }
+        ahead.push(Step::Command(command));
+        Ok(true)
+    }
+}
+
+/// The commands that the seam is used with.
+const COMMANDS: [&str; 6] = [
+    "SAVEPOINT operation",
+    "ROLLBACK TO operation",
+    "RELEASE operation",
+    "SAVEPOINT step",
+    "ROLLBACK TO step",
+    "RELEASE step",
+];
+
+fn saves(command: &str, name: &str) -> bool {
+    command.strip_prefix("SAVEPOINT ") == Some(name)
+}
+
+fn to_be_run_again() -> Error {
+    ErrorCode::Timeout.error("the transaction was rolled back because of others, to be run again")
+}
+
+/// The next row.
+async fn next(mut rows: Pin<&mut RowStream>) -> Result<Option<tokio_postgres::Row>, tokio_postgres::Error> {
+    poll_fn(|context| rows.as_mut().poll_next(context)).await.transpose()
+}
+
+/// Polls each in turn, so that the requests go out in their order; the first error is the answer.
+async fn in_order<T>(
+    mut first: Vec<Sending<'_>>,
+    request: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, tokio_postgres::Error> {
+    let mut request = pin!(request);
+    let mut done = vec![false; first.len()];
+    let mut answer = None;
+    poll_fn(|context| {
+        for (step, done) in first.iter_mut().zip(&mut done) {
+            if !*done && let Poll::Ready(outcome) = step.as_mut().poll(context) {
+                *done = true;
+                if let Err(error) = outcome {
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        if answer.is_none()
+            && let Poll::Ready(outcome) = request.as_mut().poll(context)
+        {
+            answer = Some(outcome);
+        }
+        if done.iter().all(|done| *done)
+            && let Some(answer) = answer.take()
+        {
+            return Poll::Ready(answer);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+impl Connection for PgConnection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        if params.is_empty() && self.command(sql)? {
+            return Ok(0);
+        }
+        let statement = self.statement(sql, params)?;
+        self.settle(self.run(&statement, params, &mut |_| Ok(())))
+    }
+
+    fn query(&self, sql: &str, params: &[Value<'_>], each_row: &mut dyn FnMut(&dyn Row) -> Result<()>) -> Result<()> {
+        self.be_alone()?;
+        self.query_locked(sql, params, each_row)
+    }
+
+    fn query_locked(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        each_row: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()> {
+        let statement = self.statement(sql, params)?;
+        self.settle(self.run(&statement, params, each_row)).map(|_| ())
+    }
+
+    fn is_beside_others(&self) -> bool {
+        self.mode.get() == Mode::Beside
+    }
+
+    fn be_alone(&self) -> Result<()> {
+        self.check()?;
+        if self.mode.get() != Mode::Beside {
+            return Ok(());
+        }
+        if self.begun.get() {
+            return self.keep_others_out();
+        }
+        self.mode.set(Mode::Alone);
+        Ok(())
+    }
+
+    fn lock(&self, name: &'static str) -> Result<()> {
+        self.check()?;
+        if self.mode.get() == Mode::Beside && !self.events_locked.replace(true) {
+            debug_assert_eq!(name, "events");
+            self.ahead.borrow_mut().push(Step::Lock(self.locks.events));
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Option<Millis> {
+        if !self.server_clock {
+            return None;
+        }
+        if let Some(now) = self.clock.get() {
+            return Some(now);
+        }
+        if self.check().is_ok() {
+            // What goes wrong here goes wrong for the whole transaction, and is told by what comes next.
+            let _ = if !self.begun.get() && self.mode.get() != Mode::Read {
+                self.request(async { Ok(()) })
+            } else {
+                self.statement(CLOCK, &[]).and_then(|statement| {
+                    let read = |row: &dyn Row| {
+                        if let Value::Integer(now) = row.get(0)? {
+                            self.clock.set(Some(Millis(now)));
+                        }
+                        Ok(())
+                    };
+                    self.settle(self.run(&statement, &[], &mut { read })).map(|_| ())
+                })
+            };
+        }
+        Some(self.clock.get().unwrap_or_else(|| SystemClock.now()))
+    }
+
+    fn execute_script(&self, sql: &str) -> Result<()> {
+        self.check()?;
+        self.request(self.link.client().batch_execute(sql))
+    }
+
+    fn columns(&self, sql: &str) -> Result<Vec<String>> {
+        Connection::ask(self, sql, &[], &mut |_, _| Ok(()))
+    }
+
+    fn ask(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        each_row: &mut dyn FnMut(usize, &dyn Row) -> Result<()>,
+    ) -> Result<Vec<String>> {
+        if !crate::sql::is_query(sql) {
+            return Err(Error::invalid("sql", "expected one SELECT, WITH, VALUES or EXPLAIN"));
+        }
+        self.be_alone()?;
+        {
+            let mut ahead = self.ahead.borrow_mut();
+            ahead.push(Step::Command(SAVE));
+            // Ends with the savepoint. Nothing that the statement calls can write.
+            ahead.push(Step::Command("SET LOCAL transaction_read_only = on"));
+        }
+        let asked = self.ask_own(sql, params, each_row);
+        if self.begun.get() && !self.lost.get() && self.again.get().is_none() {
+            self.failed.set(false);
+            self.ahead.borrow_mut().push(Step::Command(UNDO));
+        }
+        asked
+    }
+}
+
+impl PgConnection {
+    /// Runs a caller's own statement, in a savepoint.
+    fn ask_own(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        each_row: &mut dyn FnMut(usize, &dyn Row) -> Result<()>,
+    ) -> Result<Vec<String>> {
+        let (text, expected) = render_counting(sql);
+        let types: Vec<_> = params.iter().take(expected).map(type_of).collect();
+        let about_it = |failure: &Failure| {
+            let error = self.failure(failure);
+            match is_about_the_statement(failure) {
+                true => Error::invalid("sql", error).caused_by(format!("SQLSTATE {:?}", state_of(failure))),
+                false => error,
+            }
+        };
+        let statement =
+            self.try_request(self.link.client().prepare_typed(&text, &types)).map_err(|failure| about_it(&failure))?;
+        let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        if columns.is_empty() {
+            return Err(Error::invalid("sql", "answers nothing"));
+        }
+        if expected != params.len() {
+            return Err(Error::invalid("params", format!("expected {expected}, got {}", params.len())));
+        }
+        let mut refused = None;
+        self.try_request(async {
+            let rows = self.link.client().query_raw(&statement, params.iter().map(Parameter)).await?;
+            let mut rows = pin!(rows);
+            while let Some(row) = next(rows.as_mut()).await? {
+                if let Err(error) = each_row(columns.len(), &PgRow(&row)) {
+                    refused = Some(error);
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .map_err(|failure| about_it(&failure))?;
+        refused.map_or(Ok(columns), Err)
+    }
+}

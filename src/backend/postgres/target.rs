@@ -105,7 +105,7 @@ impl Target {
         let mut text = String::from("SET client_min_messages = warning; SET standard_conforming_strings = on;");
         // For the server 0 is for ever; for us it is not at all.
         let lock_timeout = self.settings.busy_timeout_ms.max(1);
-        let _ = write!(text, "SET lock_timeout = {};", lock_timeout);
+        let _ = write!(text, "SET lock_timeout = {lock_timeout};");
         if self.settings.statement_timeout_ms > 0 {
             let _ = write!(text, "SET statement_timeout = {};", self.settings.statement_timeout_ms);
         }

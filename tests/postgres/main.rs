@@ -1,5 +1,16 @@
-//! The contract suite on PostgreSQL, and what only a server has: other processes, lost connections, restarts.
+//! The contract suite on PostgreSQL, and what only a server has: other processes, lost connections, other clients.
+//!
+//! `SWARMSTORE_TEST_POSTGRES` names the server; `cargo xtask test --only postgres` starts one.
 
+mod clock;
+mod connections;
+mod events;
+mod files;
+mod opening;
+mod processes;
+mod queue;
+mod schema;
 mod support;
+mod writers;
 
 swarmstore::contract!(contract_postgres, support::a_store());

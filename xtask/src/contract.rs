@@ -28,6 +28,7 @@ impl Contracts {
             ("json", "native", "contract_json"),
             ("json-reopened", "native", "contract_json_reopened"),
             ("own", "native", "contract_own"),
+            ("postgres", "postgres", "contract_postgres"),
             ("memory-node", "wasm-node", "contract_memory"),
             ("memory-browser", "wasm-browser", "contract_memory_browser"),
             ("indexeddb", "wasm-browser", "contract_indexeddb"),

@@ -11,6 +11,7 @@ mod contract;
 mod demo;
 mod files;
 mod pack;
+mod postgres;
 mod run;
 mod rust_source;
 mod setup;

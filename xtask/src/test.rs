@@ -13,6 +13,7 @@ use crate::build::{self, Profile};
 use crate::contract::Contracts;
 use crate::demo;
 use crate::files;
+use crate::postgres::Server;
 use crate::run::Run;
 use crate::setup::npm;
 use crate::setup::{self, For, Tools};
@@ -20,13 +21,14 @@ use crate::workspace::Workspace;
 
 type Step = fn(&mut Session) -> Result;
 
-const STEPS: [(&str, Step); 12] = [
+const STEPS: [(&str, Step); 13] = [
     ("fmt", fmt),
     ("arrows", |session| arrows::check(session.workspace)),
     ("clippy", clippy),
     ("clippy-wasm", clippy_wasm),
     ("doc", doc),
     ("native", native),
+    ("postgres", postgres),
     ("wasm-node", wasm_node),
     ("wasm-browser", wasm_browser),
     ("build", |session| build::package(session.workspace, session.tools, Profile::Release)),
@@ -35,6 +37,8 @@ const STEPS: [(&str, Step); 12] = [
     ("e2e", end_to_end),
 ];
 
+/// Names the server that the tests use.
+const POSTGRES: &str = "SWARMSTORE_TEST_POSTGRES";
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
 struct Session<'a> {
@@ -114,7 +118,9 @@ fn fmt(session: &mut Session) -> Result {
 }
 
 fn clippy(session: &mut Session) -> Result {
-    session.cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).go()
+    session.cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]).go()?;
+    let cargo = session.cargo().args(["clippy", "--package", "swarmstore", "--all-targets", "--features", "postgres"]);
+    cargo.args(["--", "-D", "warnings"]).go()
 }
 
 fn clippy_wasm(session: &mut Session) -> Result {
@@ -124,12 +130,24 @@ fn clippy_wasm(session: &mut Session) -> Result {
 
 fn doc(session: &mut Session) -> Result {
     let cargo = session.cargo().shown_env("RUSTDOCFLAGS", "-D warnings");
-    cargo.args(["doc", "--package", "swarmstore", "--no-deps", "--quiet"]).go()
+    cargo.args(["doc", "--package", "swarmstore", "--no-deps", "--quiet", "--features", "postgres"]).go()
 }
 
 fn native(session: &mut Session) -> Result {
     let run = session.cargo().args(["test", "--workspace"]);
     session.counted("native", run)
+}
+
+/// On the server that `SWARMSTORE_TEST_POSTGRES` names, else on one that is started for this. Restarts are tried on servers
+/// of the tests' own in any case.
+fn postgres(session: &mut Session) -> Result {
+    let named = std::env::var(POSTGRES).ok().filter(|url| !url.is_empty());
+    let own = if named.is_none() { Some(Server::start()?) } else { None };
+    let url = own.as_ref().map(|server| server.url().to_owned()).or(named).unwrap_or_default();
+    let programs = setup::postgres::programs().ok_or("PostgreSQL's programs are not there")?;
+    let run = session.cargo().env(POSTGRES, url).env("SWARMSTORE_TEST_POSTGRES_PROGRAMS", programs);
+    let run = run.args(["test", "--package", "swarmstore", "--features", "postgres", "--lib", "--test", "postgres"]);
+    session.counted("postgres", run.args(["--test", "postgres_restart"]))
 }
 
 fn wasm_node(session: &mut Session) -> Result {

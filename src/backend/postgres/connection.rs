@@ -275,7 +275,6 @@ impl PgConnection {
             }
         };
         let mut first: Vec<Sending<'_>> = Vec::new();
-        let opened = Cell::new(None);
         for (step, statement) in steps.iter().zip(&statements) {
             match step {
                 Step::Begin => {
@@ -287,7 +286,8 @@ impl PgConnection {
                     if let Some(opening) = statement {
                         first.push(Box::pin(async {
                             let row = client.query_one(opening, &[]).await?;
-                            opened.set(Some(row.try_get::<_, i64>(1)?));
+                            // At once, for whoever reads the rows that follow.
+                            self.clock.set(Some(Millis(row.try_get(1)?)));
                             Ok(())
                         }));
                     }
@@ -301,9 +301,7 @@ impl PgConnection {
             }
         }
         self.begun.set(true);
-        let answer = self.link.wait(in_order(first, request));
-        self.clock.set(self.clock.get().or(opened.get().map(Millis)));
-        answer
+        self.link.wait(in_order(first, request))
     }
 
     /// The statement that a step takes. What a transaction that writes begins with gives its lock, and the time after it.

@@ -8,6 +8,7 @@ mod bindgen;
 mod browser;
 mod clang;
 pub mod npm;
+pub mod postgres;
 mod rust;
 mod sqlite;
 
@@ -95,9 +96,13 @@ pub fn command(workspace: &Workspace, arguments: &[String]) -> Result {
 /// Makes sure that every tool for this purpose is there, and says where.
 pub fn prepare(workspace: &Workspace, purpose: For) -> Result<Tools> {
     rust::prepare(purpose)?;
+    let without_postgres = postgres::missing().is_some();
     // What apt could not do is named below, with what a person can do.
     if let Err(message) = apt::install(&missing(purpose)) {
         eprintln!("{message}");
+    }
+    if without_postgres && postgres::missing().is_none() {
+        postgres::stop_defaults();
     }
     let still_missing = missing(purpose);
     if !still_missing.is_empty() {
@@ -120,6 +125,7 @@ fn missing(purpose: For) -> Vec<Missing> {
     }
     if purpose >= For::Test {
         missing.extend(browser::driver_missing().into_iter().chain(sqlite::missing()));
+        missing.extend(postgres::missing());
     }
     missing
 }

@@ -12,10 +12,12 @@ const PROGRAMS: &str = "SWARMSTORE_TEST_POSTGRES_PROGRAMS";
 
 /// Runs the server until its standard input ends, which happens also when the test is killed.
 const UNTIL_WE_END: &str = r#"
+exec 3<&0
 "$1/postgres" -D "$2" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=50 \
-    </dev/null >>"$2/log" 2>&1 &
+    </dev/null >>"$2/log" 2>&1 3<&- &
 server=$!
-( cat >/dev/null; kill -QUIT "$server" ) <&0 2>/dev/null &
+( cat <&3 >/dev/null; kill -QUIT "$server" ) >/dev/null 2>&1 &
+exec 3<&-
 wait "$server"
 "#;
 
@@ -96,7 +98,6 @@ impl Server {
     }
 
     fn is_root(&self) -> bool {
-        // Ours is the folder that we have just made, unless it was given away.
         std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
     }
 

@@ -76,25 +76,41 @@ function judge(found, acknowledged) {
   assert.equal(found.strays[0].n, 0);
 }
 
+/** How often Chromium may lose all that the origin has, in 200 kills about once. */
+const FORGIVEN = 2;
+
 test(`chromium_killed_at_random_moments_${KILLS}_times_loses_nothing_that_was_acknowledged`, async (t) => {
-  const acknowledged = new Acknowledged();
+  let acknowledged = new Acknowledged();
   browser.server.on('report', (report) => acknowledged.hear(report));
   let page;
-  for (let run = 0; run < KILLS; run += 1) {
+  let forgiven = 0;
+  let witnessed = false;
+  /** What is there now has to be all that was acknowledged, unless the browser itself has lost everything. */
+  const look = async () => {
     page = await browser.page(t, { path: '/pages/writer.html', mayFail: true });
+    const there = await page.evaluate(() => witness());
+    if (witnessed && !there) {
+      forgiven += 1;
+      t.diagnostic('Chromium has lost everything of this origin, also what is not ours');
+      assert.ok(forgiven <= FORGIVEN, 'that often it is not Chromium');
+      acknowledged = new Acknowledged();
+    }
+    witnessed = true;
     judge(await page.evaluate(() => examine('killed')), acknowledged);
+  };
+  for (let run = 0; run < KILLS + forgiven; run += 1) {
+    await look();
     const first = new Promise((resolve) => browser.server.once('report', resolve));
     await page.evaluate((run) => work(run), run);
     await first;
     const moment = Math.floor(Math.random() * LONGEST_RUN);
     await new Promise((resolve) => setTimeout(resolve, moment));
     // On a slow machine little is done in that time. The last run goes on until there is enough to judge.
-    while (run === KILLS - 1 && !acknowledged.atLeast(KILLS)) await new Promise((resolve) => browser.server.once('report', resolve));
+    while (run === KILLS + forgiven - 1 && !acknowledged.atLeast(KILLS)) await new Promise((resolve) => browser.server.once('report', resolve));
     await browser.kill();
     await browser.launch();
   }
-  page = await browser.page(t, { path: '/pages/writer.html' });
-  judge(await page.evaluate(() => examine('killed')), acknowledged);
+  await look();
   const heard = Object.fromEntries(Object.entries(acknowledged).map(([what, ids]) => [what, ids.size]));
   t.diagnostic(`acknowledged in all: ${JSON.stringify(heard)}`);
 

@@ -5,6 +5,27 @@ import '/pages/page.js';
 /** Resolves when the server has heard it. */
 const report = (acknowledged) => fetch('/report', { method: 'POST', body: JSON.stringify(acknowledged) });
 
+/**
+ * A database of the same origin with nothing of ours in it: Chromium keeps all of an origin together, and when it is killed it
+ * now and then loses all of it, also what a page has written past any library.
+ * @returns {Promise<boolean>} whether it was there before
+ */
+export function witness() {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open('witness', 1);
+    let found = true;
+    request.onupgradeneeded = () => {
+      found = false;
+      request.result.createObjectStore('nothing');
+    };
+    request.onsuccess = () => {
+      request.result.close();
+      resolve(found);
+    };
+    request.onerror = () => reject(request.error);
+  });
+}
+
 /** What is there, judged before anything is written. */
 export async function examine(name) {
   globalThis.store = await SwarmStore.open(name);
@@ -69,4 +90,4 @@ export function work(run) {
   });
 }
 
-Object.assign(globalThis, { examine, work });
+Object.assign(globalThis, { examine, witness, work });

@@ -124,7 +124,7 @@ impl Options {
 
     /// Opens only to read. Nothing is created or migrated, and whatever would write is `UNSUPPORTED`; beside a SQLite file
     /// SQLite itself may leave its two helper files, with an empty log. A store in memory would be empty for ever and is
-    /// refused.
+    /// refused, and in a browser this is `UNSUPPORTED`.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.settings.read_only = read_only;

@@ -62,6 +62,9 @@ pub(crate) async fn open(request: OpenRequest) -> Result<Arc<dyn Backend>> {
         return Ok(Arc::new(Web::new(engine, request.clock, None)));
     }
     let name = store_name(url)?;
+    if request.settings.read_only {
+        return Err(ErrorCode::Unsupported.error("opening writes to IndexedDB, so it cannot be read only"));
+    }
     let life = Life::begin()?;
     let opened = open_kept(name, request, &life).await;
     if opened.is_err() {

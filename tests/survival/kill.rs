@@ -1,4 +1,4 @@
-//! SIGKILL, 200 times on each kind of store, at random moments of opening and writing.
+//! SIGKILL, 200 times on each kind of store, at random moments of opening, writing and closing.
 
 use crate::child;
 use crate::place::{Kind, folder, written};
@@ -39,9 +39,7 @@ fn what_was_acknowledged_survives_200_kills_on_json() {
 
 /// The other process.
 fn be_killed(kind: Kind, folder: &Path) -> ! {
-    let store = kind.open(folder).expect("the store opens");
-    child::say("open");
-    write_for_ever(&store, u64::from(std::process::id()))
+    write_for_ever(|| kind.open(folder).expect("the store opens"), u64::from(std::process::id()))
 }
 
 fn survives(test: &str, kind: Kind) {
@@ -60,7 +58,7 @@ fn survives(test: &str, kind: Kind) {
         acknowledged += expected.events.len();
     }
     assert!(while_writing >= KILLS / 2, "most kills ({while_writing}) hit a process that wrote");
-    assert!(acknowledged as u64 >= KILLS, "the processes wrote something: {acknowledged}");
+    assert!(acknowledged as u64 >= KILLS / 2, "the processes wrote something: {acknowledged}");
 }
 
 /// Starts a process, kills it and looks at what it left. Says whether it had begun to write.
@@ -69,13 +67,15 @@ fn kill_one(test: &str, kind: Kind, folder: &Path, dice: &mut Dice, expected: &m
     let (mut kept, mut going, mut opened) = (Vec::new(), None, false);
     let lines = BufReader::new(other.stdout.take().expect("its output")).lines().map_while(Result::ok);
     let mut said = lines.filter_map(|line| child::said(&line).map(str::to_owned));
+    let mut heard = Vec::new();
     if dice.below(5) > 0 {
-        // Killed while it writes, mostly; else while it opens.
-        opened = said.next().is_some();
+        // Killed while it writes, mostly; else while it opens. However slow the machine is, something was acknowledged.
+        let acknowledged = 1 + dice.below(5);
+        heard.extend(said.by_ref().take(usize::try_from(acknowledged).expect("a few")));
     }
-    std::thread::sleep(Duration::from_micros(dice.below(25_000)));
+    std::thread::sleep(Duration::from_micros(dice.below(15_000)));
     other.kill().expect("a kill");
-    for line in said {
+    for line in heard.into_iter().chain(said) {
         match line.split_once(' ') {
             Some(("kept", id)) => kept.push(id.to_owned()),
             Some(("going", id)) => going = Some(id.to_owned()),

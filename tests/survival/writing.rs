@@ -44,10 +44,17 @@ fn work(tx: &Tx<'_>, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes for ever. `kept ID` and `gone ID` are acknowledged; `going ID` may be or not.
-pub fn write_for_ever(store: &Store, seed: u64) -> ! {
+/// Writes for ever, and closes and opens the store again now and then. `kept ID` and `gone ID` are acknowledged; `going ID`
+/// may be or not.
+pub fn write_for_ever(open: impl Fn() -> Store, seed: u64) -> ! {
     let mut dice = Dice::new(seed);
+    let mut store = open();
+    say("open");
     for number in 0_u64.. {
+        if dice.below(8) == 0 {
+            block_on(store.close()).expect("the store closes");
+            store = open();
+        }
         let id = format!("{seed}-{number}");
         let adding = id.clone();
         match dice.below(4) {

@@ -218,7 +218,6 @@ fn it_works_inside_of_a_runtime_and_of_another_and_without() {
     };
     let single = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let many = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    block_on(async { () });
     single.block_on(async {
         let store = schema.open();
         assert_eq!(count_agents(&store), 0);

@@ -2,7 +2,7 @@
 
 use crate::support::{Schema, agent, agent_id, block_on, close, task};
 use serde_json::json;
-use swarmstore::{Claim, EventFilter, Expected, NewAgent, NewEvent, NewTask, Store, Stream};
+use swarmstore::{Claim, EventFilter, Expected, NewAgent, NewEvent, NewTask, Query, Store, Stream};
 
 /// What is hard to carry over: every kind of character, numbers at their ends, things that refer to each other.
 fn fill(store: &Store) {
@@ -26,7 +26,7 @@ fn fill(store: &Store) {
 
 fn everything(store: &Store) -> String {
     let read = store.read_blocking(|tx| {
-        let (agents, tasks) = (tx.agents().list(&Default::default())?, tx.tasks().list(&Default::default())?);
+        let (agents, tasks) = (tx.agents().list(&Query::default())?, tx.tasks().list(&Query::default())?);
         Ok::<_, swarmstore::Error>(format!("{agents:?} {tasks:?} {:?}", tx.events().read_all(&EventFilter::default())?))
     });
     read.unwrap()
@@ -91,14 +91,14 @@ fn a_reader_sees_the_old_state_until_it_ends_whatever_is_imported() {
     fill(&store);
     let (before, after) = store
         .read_blocking(|tx| {
-            let before = tx.tasks().count(&Default::default())?;
+            let before = tx.tasks().count(&Query::default())?;
             std::thread::scope(|scope| {
                 scope.spawn(|| block_on(store.import(empty.clone())).unwrap());
             });
-            Ok::<_, swarmstore::Error>((before, tx.tasks().count(&Default::default())?))
+            Ok::<_, swarmstore::Error>((before, tx.tasks().count(&Query::default())?))
         })
         .unwrap();
     assert_eq!((before, after), (3, 3));
-    assert_eq!(store.read_blocking(|tx| tx.tasks().count(&Default::default())).unwrap(), 0);
+    assert_eq!(store.read_blocking(|tx| tx.tasks().count(&Query::default())).unwrap(), 0);
     close(&store);
 }

@@ -11,7 +11,7 @@ use swarmstore::testing::block_on;
 use swarmstore::{AgentId, EventFilter, Expected, NewAgent, NewEvent, NewTask, Options, Store, Stream, TaskId};
 
 /// How long clients may take to recover.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn open(server: &Server) -> Store {
     Options::default().pool_min_idle(0).open_blocking(&server.url()).expect("the store opens")

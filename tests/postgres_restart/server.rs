@@ -36,11 +36,11 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = Server { programs, folder, port, running: None };
-        if server.is_root() {
+        if is_root() {
             // The server refuses to run as root.
             assert!(Command::new("chown").arg("postgres").arg(server.folder.path()).status().unwrap().success());
         }
-        let mut initdb = server.command(&server.programs.join("initdb"));
+        let mut initdb = Server::command(&server.programs.join("initdb"));
         initdb.args(["--username=me", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"]);
         let made = initdb.arg(server.data()).stdout(Stdio::null()).status().unwrap();
         assert!(made.success());
@@ -54,7 +54,7 @@ impl Server {
 
     /// Starts it again, and waits until it answers.
     pub fn run(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let ready = ["-q", "-h", "127.0.0.1", "-p"];
         while !Command::new(self.programs.join("pg_isready"))
             .args(ready)
@@ -66,8 +66,8 @@ impl Server {
             let log = || std::fs::read_to_string(self.data().join("log")).unwrap_or_default();
             assert!(Instant::now() < deadline, "{}", log());
             // It does not start while a process of the one before is about to end.
-            if !self.running.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none()) {
-                let mut command = self.command(&PathBuf::from("sh"));
+            if self.running.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some()) {
+                let mut command = Server::command(&PathBuf::from("sh"));
                 command.args(["-c", UNTIL_WE_END, "sh"]).arg(&self.programs).arg(self.data());
                 self.running = Some(command.arg(self.port.to_string()).stdin(Stdio::piped()).spawn().unwrap());
             }
@@ -97,13 +97,9 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    fn is_root(&self) -> bool {
-        std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
-    }
-
     /// A program run as the user that the server wants to be.
-    fn command(&self, program: &PathBuf) -> Command {
-        if !self.is_root() {
+    fn command(program: &PathBuf) -> Command {
+        if !is_root() {
             return Command::new(program);
         }
         let mut command = Command::new("runuser");
@@ -119,4 +115,8 @@ impl Drop for Server {
             let _ = child.wait();
         }
     }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

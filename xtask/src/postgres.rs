@@ -22,7 +22,7 @@ wait "$server"
 "#;
 
 /// How long the server may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that runs until this is dropped.
 pub struct Server {
@@ -104,8 +104,5 @@ fn is_root() -> bool {
 
 /// A program of the server's, as the user that it wants to be.
 fn as_server(program: PathBuf) -> Run {
-    match is_root() {
-        true => Run::new("runuser").args(["-u", "postgres", "--"]).arg(program),
-        false => Run::new(program),
-    }
+    if is_root() { Run::new("runuser").args(["-u", "postgres", "--"]).arg(program) } else { Run::new(program) }
 }

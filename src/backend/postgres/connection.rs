@@ -418,6 +418,9 @@ impl PgConnection {
     }
 }
 
+/// So many rows are sent before their answers are read; the answers fit into what the system keeps for a socket.
+const TOGETHER: usize = 64;
+
 /// The commands that the seam is used with.
 const COMMANDS: [&str; 6] = [
     "SAVEPOINT operation",
@@ -484,6 +487,33 @@ impl Connection for PgConnection {
         }
         let statement = self.statement(sql, params)?;
         self.settle(self.run(&statement, params, &mut |_| Ok(())))
+    }
+
+    /// The rows go out together and their answers come back together. Those after one that changes nothing are carried out
+    /// as well; whoever is told of it undoes all of them.
+    fn execute_each(&self, sql: &str, width: usize, params: &[Value<'_>]) -> Result<usize> {
+        let mut changed = 0;
+        for rows in params.chunks(width * TOGETHER) {
+            let statement = self.statement(sql, &rows[..width])?;
+            let client = self.link.client();
+            let counts = RefCell::new(Vec::with_capacity(TOGETHER));
+            let sending = rows.chunks(width).map(|row| -> Sending<'_> {
+                Box::pin(async {
+                    let count = client.execute_raw(&statement, row.iter().map(Parameter)).await?;
+                    counts.borrow_mut().push(count);
+                    Ok(())
+                })
+            });
+            let sending: Vec<_> = sending.collect();
+            let sent = self.request(in_order(sending, async { Ok(()) }));
+            self.settle(sent)?;
+            let counts = counts.into_inner();
+            changed += counts.iter().take_while(|count| **count > 0).count();
+            if counts.contains(&0) {
+                break;
+            }
+        }
+        Ok(changed)
     }
 
     fn query(&self, sql: &str, params: &[Value<'_>], each_row: &mut dyn FnMut(&dyn Row) -> Result<()>) -> Result<()> {

@@ -63,7 +63,6 @@ fn main() {
         println!("| {workload} | {workers} | {} | {} | {:.2} |", a.1, b.1, b.0 / a.0);
     }
     ours.close();
-    theirs.close();
     ours::destroy(&server, &name("ours"));
     ours::destroy(&server, &name("theirs"));
 }

@@ -211,8 +211,6 @@ impl Theirs {
         Theirs { alone, many, server: server.to_owned(), schema: schema.to_owned() }
     }
 
-    pub fn close(&self) {}
-
     pub fn run(&self, workload: &'static str, workers: usize, each: u64, first: u64, rows: u64) -> Duration {
         let runtime = if workers == 1 { &self.alone } else { &self.many };
         let connected: Vec<Worker> = runtime.block_on(async {

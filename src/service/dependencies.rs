@@ -77,6 +77,7 @@ pub(super) fn met(cx: &Context<'_>, id: &str) -> Result<()> {
              WHERE id IN (SELECT task_id FROM task_dependencies WHERE depends_on = ?1)"
         }
         // Locked in one order, so that two who finish at once do not wait for each other crosswise.
+        #[cfg(feature = "postgres")]
         Dialect::Postgres => {
             "UPDATE tasks SET unmet_dependencies = unmet_dependencies - 1
              WHERE id IN (SELECT id FROM tasks

@@ -8,10 +8,12 @@ use crate::sql::Dialect;
 pub(crate) fn integrity(cx: &Context<'_>) -> Result<Vec<String>> {
     match cx.connection.dialect() {
         Dialect::Sqlite => sqlite(cx),
+        #[cfg(feature = "postgres")]
         Dialect::Postgres => postgres(cx),
     }
 }
 
+#[cfg(feature = "postgres")]
 /// What the server holds for unsound, and references that lead nowhere.
 fn postgres(cx: &Context<'_>) -> Result<Vec<String>> {
     let mut found = Vec::new();
@@ -25,6 +27,7 @@ fn postgres(cx: &Context<'_>) -> Result<Vec<String>> {
     Ok(found)
 }
 
+#[cfg(feature = "postgres")]
 const POSTGRES: [(&str, &str); 5] = [
     (
         "an index is not valid",

@@ -1,6 +1,7 @@
 //! The rules: one capability per file, plain synchronous code over one open transaction.
 
 mod agents;
+#[cfg(feature = "postgres")]
 mod claim_beside;
 mod collection;
 mod context;

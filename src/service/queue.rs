@@ -3,8 +3,10 @@
 //! A claim carries a lease: a token and an expiry. Whoever acts on a claimed task shows the token; a worker thought
 //! dead, whose lease has expired, can no longer finish what another has been given since.
 
+#[cfg(feature = "postgres")]
+use super::claim_beside;
 use super::context::illegal;
-use super::{Context, Tasks, claim_beside, dependencies};
+use super::{Context, Tasks, dependencies};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Agent, AgentId, Backoff, Claim, Json, Millis, Record, Scalar, Task, TaskId, TaskStatus, Value};
 use crate::sql::{Dialect, Entity, repository};
@@ -166,6 +168,7 @@ impl Tasks<'_> {
         let expired = match cx.connection.dialect() {
             Dialect::Sqlite => "SELECT id FROM tasks WHERE lease_expires_at <= ?1 ORDER BY lease_expires_at, id",
             // What another takes back just now is left to it.
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => {
                 "SELECT id FROM tasks WHERE lease_expires_at <= ?1 ORDER BY lease_expires_at, id \
                  FOR NO KEY UPDATE SKIP LOCKED"
@@ -218,6 +221,7 @@ fn claimant(cx: &Context<'_>, id: &AgentId) -> Result<Agent> {
 
 /// Picks and assigns in one statement.
 fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Result<Vec<Task>> {
+    #[cfg(feature = "postgres")]
     if cx.connection.dialect() == Dialect::Postgres {
         return claim_beside::pick(cx, agent, claim, expires);
     }
@@ -338,6 +342,7 @@ fn leased(cx: &Context<'_>, id: &TaskId, token: &str) -> Result<Leased> {
         Dialect::Sqlite => {
             "SELECT lease_token, lease_expires_at, status, attempt, max_retries, backoff FROM tasks WHERE id = ?1"
         }
+        #[cfg(feature = "postgres")]
         Dialect::Postgres => {
             "SELECT lease_token, lease_expires_at, status, attempt, max_retries, backoff FROM tasks WHERE id = ?1 \
              FOR NO KEY UPDATE"

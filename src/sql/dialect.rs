@@ -9,7 +9,8 @@
 pub enum Dialect {
     /// SQLite 3.45 or newer.
     Sqlite,
-    /// PostgreSQL 14 or newer.
+    /// PostgreSQL 14 or newer. Only with the feature `postgres`, so that the others do not carry its texts.
+    #[cfg(feature = "postgres")]
     Postgres,
 }
 
@@ -18,7 +19,9 @@ impl Dialect {
     pub(crate) fn nulls(self, descending: bool) -> &'static str {
         match (self, descending) {
             (Dialect::Sqlite, _) => "",
+            #[cfg(feature = "postgres")]
             (Dialect::Postgres, false) => " NULLS FIRST",
+            #[cfg(feature = "postgres")]
             (Dialect::Postgres, true) => " NULLS LAST",
         }
     }
@@ -27,14 +30,17 @@ impl Dialect {
     pub(crate) fn for_update(self) -> &'static str {
         match self {
             Dialect::Sqlite => "",
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => " FOR NO KEY UPDATE",
         }
     }
 
     /// As [`for_update`](Self::for_update), for the rows of one of the tables that are joined.
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
     pub(crate) fn for_update_of(self, table: &str) -> String {
         match self {
             Dialect::Sqlite => String::new(),
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => format!(" FOR NO KEY UPDATE OF {table}"),
         }
     }
@@ -43,6 +49,7 @@ impl Dialect {
     pub(crate) fn table_exists(self) -> &'static str {
         match self {
             Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => {
                 "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?1"
             }

@@ -37,6 +37,7 @@ impl Derived {
     pub fn expression(&self, dialect: Dialect) -> &'static str {
         match dialect {
             Dialect::Sqlite => self.sqlite,
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => self.postgres,
         }
     }
@@ -92,9 +93,11 @@ macro_rules! entity {
             $(const DERIVED: &'static [Derived] = $derived;)?
             fn statements(dialect: Dialect) -> &'static Statements {
                 static SQLITE: OnceLock<Statements> = OnceLock::new();
+                #[cfg(feature = "postgres")]
                 static POSTGRES: OnceLock<Statements> = OnceLock::new();
                 let statements = match dialect {
                     Dialect::Sqlite => &SQLITE,
+                    #[cfg(feature = "postgres")]
                     Dialect::Postgres => &POSTGRES,
                 };
                 statements.get_or_init(|| Statements::of::<$record>(dialect))

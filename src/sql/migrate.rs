@@ -11,6 +11,7 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 struct Migration {
     name: &'static str,
     sqlite: &'static str,
+    #[cfg(feature = "postgres")]
     postgres: &'static str,
 }
 
@@ -18,13 +19,18 @@ impl Migration {
     fn up(&self, dialect: Dialect) -> &'static str {
         match dialect {
             Dialect::Sqlite => self.sqlite,
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => self.postgres,
         }
     }
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "agents, tasks and events", sqlite: schema::V1, postgres: schema::postgres::V1 }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "agents, tasks and events",
+    sqlite: schema::V1,
+    #[cfg(feature = "postgres")]
+    postgres: schema::postgres::V1,
+}];
 
 const CREATE: &str = "
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -60,6 +66,7 @@ pub fn migrate(connection: &dyn Connection, now: Millis) -> Result<()> {
     if version == 0 {
         match dialect {
             Dialect::Sqlite => connection.execute_script(CREATE)?,
+            #[cfg(feature = "postgres")]
             Dialect::Postgres => connection.execute_script(&CREATE.replace("INTEGER", "BIGINT"))?,
         }
     }

@@ -10,6 +10,7 @@
 //! Alternatives are written with OR: for an IN with more than two of them SQLite builds a temporary table for every row
 //! that is inserted.
 
+#[cfg(feature = "postgres")]
 pub(super) mod postgres;
 
 /// Version 1 of the schema.

@@ -303,6 +303,10 @@ macro_rules! lists {
             fn from_json(raw: &str) -> Result<Self, String> {
                 json::elements(raw)?.into_iter().map(<$type as Scalar>::from_json).collect()
             }
+            fn refusal(&self) -> Option<String> {
+                let nul = self.iter().any(|element| AsRef::<str>::as_ref(element).contains('\0'));
+                nul.then(|| "must not contain NUL".to_owned())
+            }
         }
     )*};
 }

@@ -100,6 +100,9 @@ fn find<R: Record>(name: &str) -> Result<&'static Field> {
 }
 
 fn check_kind(field: &Field, value: &Value<'_>) -> Result<()> {
+    if matches!(value, Value::Text(text) if text.contains('\0')) {
+        return Err(Error::invalid(field.name, "must not contain NUL"));
+    }
     let fits = match (field.kind, value) {
         (_, Value::Null) => field.optional,
         (Kind::Enum(words), Value::Text(word)) => words.contains(&&**word),
@@ -121,7 +124,10 @@ fn value_from_json(field: &Field, raw: &str) -> Result<Value<'static>> {
         };
     }
     match field.kind {
-        Kind::Text => String::from_json(raw).map(|text| Value::Text(text.into())).map_err(refused),
+        Kind::Text => {
+            let value = String::from_json(raw).map(|text| Value::Text(text.into())).map_err(refused)?;
+            check_kind(field, &value).map(|()| value)
+        }
         Kind::Integer | Kind::Time => {
             <Millis as Scalar>::from_json(raw).map(|at| Value::Integer(at.0)).map_err(refused)
         }

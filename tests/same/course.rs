@@ -1,6 +1,6 @@
 //! Random courses: few ids, so that operations meet; every kind of text and number.
 
-use crate::step::{Step, TOKEN};
+use crate::step::{POSITION, Step, TOKEN};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -153,7 +153,8 @@ fn events() -> Union<BoxedStrategy<Call>> {
         let direction = if backwards { "backward" } else { "forward" };
         ("events.read", json!([stream, { "from": from, "direction": direction, "limit": 3 }]))
     });
-    let read_all = (-1..10_i64).prop_map(|after| ("events.read_all", json!([{ "after": after }])));
+    let after = prop_oneof![1 => Just(json!(-1)), 5 => (0..10).prop_map(|number| json!(format!("{POSITION}{number}")))];
+    let read_all = after.prop_map(|after| ("events.read_all", json!([{ "after": after }])));
     Union::new_weighted(vec![
         (4, append.boxed()),
         (1, read.boxed()),

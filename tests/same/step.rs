@@ -1,6 +1,6 @@
 //! One step of a course: what is asked of a store, and its answer in a form that can be compared.
 
-use crate::stores::Kind;
+use crate::stores::{Kind, compares_a_server};
 use serde_json::{Value as Json, json};
 use swarmstore::api::{Access, OPERATIONS, Operation, unpack};
 use swarmstore::testing::block_on;
@@ -8,6 +8,9 @@ use swarmstore::{Error, Result, Tx, Value};
 
 /// Stands for the lease token of the task with this id, which is another one in every store.
 pub const TOKEN: &str = "token of ";
+
+/// Stands for the position of the event that is the so manieth of all, from 0.
+pub const POSITION: &str = "position of ";
 
 /// What is asked of a store.
 #[derive(Debug, Clone)]
@@ -107,6 +110,13 @@ fn with_tokens(tx: &Tx<'_>, value: &mut Json) -> Result<()> {
                 if let Some(Value::Text(token)) = found.rows.first().map(|row| &row[0]) {
                     *text = token.to_string();
                 }
+            } else if let Some(number) = text.strip_prefix(POSITION).and_then(|number| number.parse().ok()) {
+                let sql = "SELECT position FROM events ORDER BY position LIMIT 1 OFFSET ?1";
+                let found = tx.query(sql, &[Value::Integer(number)])?;
+                *value = match found.rows.first().map(|row| &row[0]) {
+                    Some(Value::Integer(position)) => json!(position),
+                    _ => json!(0),
+                };
             }
             Ok(())
         }
@@ -140,13 +150,17 @@ fn refused(error: &Error) -> Answer {
     }
 }
 
-/// Hides what is random: the tokens of leases.
+/// Hides what is random: the tokens of leases. And, where a server is compared as well, the positions of events: there one
+/// that was taken back leaves a gap. Their order is compared all the same.
 fn without_tokens(value: &mut Json) {
     match value {
         Json::Array(values) => values.iter_mut().for_each(without_tokens),
         Json::Object(members) => {
             if let Some(token) = members.get_mut("leaseToken") {
                 *token = json!("a token");
+            }
+            if let Some(position) = members.get_mut("position").filter(|_| compares_a_server()) {
+                *position = json!("a position");
             }
             members.values_mut().for_each(without_tokens);
         }

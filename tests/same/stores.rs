@@ -10,6 +10,11 @@ use tempfile::TempDir;
 /// Says where a PostgreSQL server is, if there is one to be compared as well; each course has a schema of its own there.
 const POSTGRES: &str = "SWARMSTORE_TEST_POSTGRES";
 
+/// Whether a server is among the stores.
+pub fn compares_a_server() -> bool {
+    std::env::var_os(POSTGRES).is_some()
+}
+
 /// Rows that no operation shows, and the order in which they are kept.
 const TABLES: [&str; 2] = [
     "SELECT task_id, depends_on, place FROM task_dependencies ORDER BY task_id, depends_on",

@@ -146,7 +146,18 @@ fn postgres(session: &mut Session) -> Result {
     let url = own.as_ref().map(|server| server.url().to_owned()).or(named).unwrap_or_default();
     let programs = setup::postgres::programs().ok_or("PostgreSQL's programs are not there")?;
     let run = session.cargo().env(POSTGRES, url).env("SWARMSTORE_TEST_POSTGRES_PROGRAMS", programs);
-    let run = run.args(["test", "--package", "swarmstore", "--features", "postgres", "--lib", "--test", "postgres"]);
+    let run = run.args([
+        "test",
+        "--package",
+        "swarmstore",
+        "--features",
+        "postgres",
+        "--lib",
+        "--test",
+        "postgres",
+        "--test",
+        "same",
+    ]);
     session.counted("postgres", run.args(["--test", "postgres_restart"]))
 }
 

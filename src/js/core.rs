@@ -80,7 +80,8 @@ impl Core {
             let mut open = Options::default()
                 .durability(options.durability)
                 .sync_interval_ms(options.sync_interval_ms)
-                .limits(options.limits);
+                .limits(options.limits)
+                .read_only(options.read_only);
             if let Ok(function) = hook("clock").dyn_into::<Function>() {
                 open = open.clock(JsClock(function));
             }

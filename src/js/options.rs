@@ -12,6 +12,7 @@ pub(super) struct OpenOptions {
     pub(super) durability: Durability,
     pub(super) sync_interval_ms: u32,
     pub(super) limits: Limits,
+    pub(super) read_only: bool,
 }
 
 impl OpenOptions {
@@ -24,6 +25,7 @@ impl OpenOptions {
             durability: Durability::Durable,
             sync_interval_ms: 250,
             limits: Limits::default(),
+            read_only: false,
         };
         json::members(text, "options", |key, value| {
             match key {
@@ -32,6 +34,7 @@ impl OpenOptions {
                 "durability" => options.durability = durability(value)?,
                 "syncInterval" => options.sync_interval_ms = interval(value)?,
                 "limits" => options.limits = limits(value)?,
+                "readOnly" => options.read_only = read_only(value)?,
                 _ => return Err(Error::unknown(key, "is no option that open has")),
             }
             Ok(())
@@ -51,6 +54,10 @@ fn storage(raw: &str) -> Result<bool> {
         "\"indexeddb\"" => Ok(false),
         _ => Err(Error::invalid("storage", "expected 'indexeddb' or 'memory'")),
     }
+}
+
+fn read_only(raw: &str) -> Result<bool> {
+    raw.parse().map_err(|_| Error::invalid("read_only", "expected true or false"))
 }
 
 /// A durability by its JavaScript name.

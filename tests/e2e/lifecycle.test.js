@@ -34,6 +34,39 @@ test('the_versions_are_those_of_the_module', async (t) => {
   assert.deepEqual(said, { swarmstore, sqlite });
 });
 
+test('a_store_that_is_open_for_reading_only_refuses_every_write', async (t) => {
+  const name = storeName();
+  const page = await browser.page(t);
+  const seen = await page.evaluate(async (name) => {
+    const code = (promise) => promise.then(() => 'done', (error) => error.code);
+    const missing = await code(SwarmStore.open(name, { readOnly: true }));
+    const made = (await indexedDB.databases()).length;
+    const store = await SwarmStore.open(name);
+    const task = await store.tasks.add({ taskType: 'x', payload: 1 });
+    const file = await store.exportFile();
+    await store.close();
+    const reader = await SwarmStore.open(name, { readOnly: true });
+    const refused = [
+      await code(reader.tasks.add({ taskType: 'x', payload: 2 })),
+      await code(reader.tasks.update(task.id, { payload: 2 })),
+      await code(reader.batch([['tasks.delete', task.id]])),
+      await code(reader.transaction((tx) => tx.tasks.delete(task.id))),
+      await code(reader.importFile(file)),
+    ];
+    const read = await reader.tasks.list();
+    const exported = (await reader.exportFile()).size;
+    await reader.close();
+    const memory = await code(SwarmStore.open('memory:', { readOnly: true }));
+    const again = await SwarmStore.open(name);
+    const left = await again.tasks.list();
+    await again.close();
+    return { missing, made, refused, same: JSON.stringify(read) === JSON.stringify([task]) && JSON.stringify(left) === JSON.stringify(read), exported: exported === file.size, memory };
+  }, name);
+  assert.deepEqual(seen, {
+    missing: 'NOT_FOUND', made: 0, refused: Array(5).fill('UNSUPPORTED'), same: true, exported: true, memory: 'INVALID_ARGUMENT',
+  });
+});
+
 test('a_reload_keeps_every_acknowledged_write', async (t) => {
   const name = storeName();
   const page = await browser.page(t);

@@ -86,7 +86,7 @@ test('options_that_are_undefined_are_as_if_not_given', async (t) => {
 });
 
 test('what_the_rust_side_judges_is_passed_on', async (t) => {
-  const passed = { durability: 'relaxed', syncInterval: 100, limits: { maxJsonBytes: 5 } };
+  const passed = { durability: 'relaxed', syncInterval: 100, limits: { maxJsonBytes: 5 }, readOnly: true };
   const store = await SwarmStore.open('p', { ...memory, ...passed, transactionTimeout: 5 });
   t.after(() => store.close());
   assert.deepEqual(control.opened.at(-1).options, { ...passed, storage: 'memory', name: 'p' });

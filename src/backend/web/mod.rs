@@ -62,9 +62,6 @@ pub(crate) async fn open(request: OpenRequest) -> Result<Arc<dyn Backend>> {
         return Ok(Arc::new(Web::new(engine, request.clock, None)));
     }
     let name = store_name(url)?;
-    if request.settings.read_only {
-        return Err(ErrorCode::Unsupported.error("opening writes to IndexedDB, so it cannot be read only"));
-    }
     let life = Life::begin()?;
     let opened = open_kept(name, request, &life).await;
     if opened.is_err() {
@@ -98,6 +95,11 @@ async fn open_kept(name: String, request: OpenRequest, life: &Life) -> Result<Ar
         }
     };
     let pages = Rc::new(RefCell::new(std::mem::take(&mut loaded.pages)));
+    if request.settings.read_only && pages.borrow().size() == 0 {
+        database.close();
+        idb::delete(&name).await?;
+        return Err(ErrorCode::NotFound.error(format!("there is no store {name:?}")));
+    }
     let engine = Engine::open(pages.clone(), &*request.clock).inspect_err(|_| database.close())?;
     let settings = Settings {
         name,

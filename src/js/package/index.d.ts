@@ -46,6 +46,11 @@ export interface OpenOptions {
   durability?: Durability;
   /** Milliseconds between flushes under `relaxed`: 250 unless given. This bounds what a crash can lose. */
   syncInterval?: number;
+  /**
+   * Refuses every write with `UNSUPPORTED`. A store that is not there is `NOT_FOUND` and not made; one in memory cannot be read
+   * only. It is the store's only owner all the same, as any that is open.
+   */
+  readOnly?: boolean;
   /** Milliseconds after which a transaction is rolled back with `TIMEOUT`: 10 000 unless given, at most 2^31 − 1. */
   transactionTimeout?: number;
   limits?: {

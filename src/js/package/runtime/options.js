@@ -12,7 +12,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 const STORAGES = ['indexeddb', 'memory'];
 const DURABILITIES = ['relaxed', 'durable', 'strict'];
 /** What the Rust side judges. */
-const PASSED_ON = ['storage', 'durability', 'syncInterval', 'limits'];
+const PASSED_ON = ['storage', 'durability', 'syncInterval', 'limits', 'readOnly'];
 const OWN = ['transactionTimeout', 'onFlushError', 'clock', 'signal'];
 
 /** What opens natively only; such a name is not quietly taken for that of a browser store. */
@@ -38,6 +38,7 @@ export function openOptions(name, options = {}) {
   const { transactionTimeout, onFlushError, clock, signal } = options;
   oneOf('storage', options.storage, STORAGES);
   oneOf('durability', options.durability, DURABILITIES);
+  if (options.readOnly !== undefined && typeof options.readOnly !== 'boolean') throw invalid('readOnly', 'readOnly: true or false is needed');
   timeout('transactionTimeout', transactionTimeout);
   callable('onFlushError', onFlushError);
   callable('clock', clock);

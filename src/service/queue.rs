@@ -348,10 +348,12 @@ fn leased(cx: &Context<'_>, id: &TaskId, token: &str) -> Result<Leased> {
              FOR NO KEY UPDATE"
         }
     };
+    // Not asked for between the rows: on a server it may be a question too.
+    let now = cx.now();
     let mut lease = None;
     cx.connection.query_locked(sql, &[Value::text(id.as_str())], &mut |row| {
         let held = row.get(0)? == Value::text(token);
-        let unexpired = matches!(row.get(1)?, Value::Integer(expires) if expires > cx.now().0);
+        let unexpired = matches!(row.get(1)?, Value::Integer(expires) if expires > now.0);
         let damaged = |reason| ErrorCode::Corrupt.error(format!("task {id}: {reason}"));
         lease = Some(if held && unexpired {
             Some(Leased {

@@ -16,7 +16,9 @@ use futures_util::Stream;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{RowStream, Statement};
 
@@ -29,7 +31,55 @@ pub(super) enum Mode {
     Beside,
     /// It is the only writer.
     Alone,
+    /// It makes or drops the tables.
+    Setup,
 }
+
+impl Mode {
+    /// What a transaction begins with. Every database of ours has the table of migrations, and nobody writes to it: its lock
+    /// is the one that writers share, or that one of them has alone. It is the first that a transaction takes.
+    fn begin(self) -> &'static str {
+        match self {
+            Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Mode::Beside => "BEGIN; LOCK TABLE schema_migrations IN ROW EXCLUSIVE MODE",
+            Mode::Alone => "BEGIN; LOCK TABLE schema_migrations IN EXCLUSIVE MODE",
+            Mode::Setup => "BEGIN",
+        }
+    }
+}
+
+/// The server's time when it was last read, and when that was by ours.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    time: Millis,
+    at: Instant,
+    by_the_wall: SystemTime,
+}
+
+impl Reading {
+    fn of(time: Millis) -> Self {
+        Reading { time, at: Instant::now(), by_the_wall: SystemTime::now() }
+    }
+
+    /// The server's time now, behind it by no more than an answer takes; `None` when the reading is too old to go by, or this
+    /// machine has slept since.
+    fn now(self) -> Option<Millis> {
+        let passed = self.at.elapsed();
+        let by_the_wall = self.by_the_wall.elapsed().ok()?;
+        let fits = passed < READING_HOLDS && by_the_wall.abs_diff(passed) < TOO_LATE;
+        fits.then(|| self.time.plus(i64::try_from(passed.as_millis()).unwrap_or(0)))
+    }
+}
+
+/// The last reading, which all connections of a store go by.
+pub(super) type LastTime = Arc<Mutex<Option<Reading>>>;
+
+/// A reading that took longer is not gone by: nobody knows how old it was when it came.
+const CLOSE_ENOUGH: Duration = Duration::from_micros(300);
+/// How long a reading of the server's clock is gone by.
+const READING_HOLDS: Duration = Duration::from_secs(1);
+/// A transaction that took so long to begin does not go by a time from before.
+const TOO_LATE: Duration = Duration::from_millis(100);
 
 /// Why a job has to be run again from its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,11 +90,13 @@ pub(super) enum Again {
     Conflict,
     /// The connection was lost before the commit.
     Lost,
+    /// It waited long after it had looked at the time.
+    Late,
 }
 
 /// What is sent before the next request.
 enum Step {
-    /// The beginning of a transaction: BEGIN and, for a writer, its lock.
+    /// The beginning of a transaction.
     Begin,
     /// A lock that is waited for.
     Lock(i64),
@@ -58,7 +110,7 @@ type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>
 const SAVE: &str = "SAVEPOINT statement";
 const RELEASE: &str = "RELEASE statement";
 const UNDO: &str = "ROLLBACK TO statement; RELEASE statement";
-const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+const CLOCK: &str = "SELECT clock_timestamp()";
 
 pub(super) struct PgConnection {
     link: Link,
@@ -80,11 +132,18 @@ pub(super) struct PgConnection {
     again: Cell<Option<Again>>,
     lost: Cell<bool>,
     clock: Cell<Option<Millis>>,
+    /// The time was reckoned from an earlier reading, before the transaction began.
+    guessed: Cell<bool>,
+    /// The time must be read and not reckoned.
+    exact: Cell<bool>,
+    last_time: LastTime,
+    /// It became the only writer after it had begun.
+    upgraded: Cell<bool>,
     events_locked: Cell<bool>,
 }
 
 impl PgConnection {
-    pub(super) fn new(link: Link, locks: Locks, server_clock: bool) -> Self {
+    pub(super) fn new(link: Link, locks: Locks, server_clock: bool, last_time: LastTime) -> Self {
         PgConnection {
             link,
             locks,
@@ -100,6 +159,10 @@ impl PgConnection {
             again: Cell::new(None),
             lost: Cell::new(false),
             clock: Cell::new(None),
+            guessed: Cell::new(false),
+            exact: Cell::new(false),
+            last_time,
+            upgraded: Cell::new(false),
             events_locked: Cell::new(false),
         }
     }
@@ -123,7 +186,15 @@ impl PgConnection {
         self.stumbled.set(false);
         self.again.set(None);
         self.clock.set(None);
+        self.guessed.set(false);
+        self.exact.set(false);
+        self.upgraded.set(false);
         self.events_locked.set(false);
+    }
+
+    /// The time has to be read from the server.
+    pub(super) fn be_exact(&self) {
+        self.exact.set(true);
     }
 
     /// Begins a transaction, and waits until the server has done so.
@@ -233,22 +304,34 @@ impl PgConnection {
         Ok(())
     }
 
-    /// Becomes the only writer in the middle of a transaction, if nobody else writes just now.
+    /// Becomes the only writer in the middle of a transaction, if nobody else writes just now. To wait here for those who
+    /// wait for us would be for ever.
     fn keep_others_out(&self) -> Result<()> {
-        let sql = format!("SELECT pg_try_advisory_xact_lock({})", self.locks.writers);
-        let statement = self.statement(&sql, &[])?;
-        let mut got = false;
-        self.run(&statement, &[], &mut |row| {
-            got = row.get(0)? == Value::Integer(1);
-            Ok(())
-        })?;
-        if !got {
-            // To wait here for those who wait for us would be for ever.
+        let sql = "LOCK TABLE schema_migrations IN EXCLUSIVE MODE NOWAIT";
+        self.try_request(self.link.client().batch_execute(sql)).map_err(|failure| {
+            self.failed.set(true);
+            let error = self.failure(&failure);
+            if state_of(&failure) != Some(&SqlState::LOCK_NOT_AVAILABLE) {
+                return error;
+            }
             self.again.set(Some(Again::Alone));
-            return Err(to_be_run_again());
-        }
+            to_be_run_again()
+        })?;
         self.mode.set(Mode::Alone);
+        self.upgraded.set(true);
         Ok(())
+    }
+
+    /// The time by the last reading, if that is of use.
+    fn reckoned(&self) -> Option<Millis> {
+        self.last_time.lock().unwrap_or_else(PoisonError::into_inner).and_then(Reading::now)
+    }
+
+    /// Goes by this reading from now on; never back by the little that one may be behind another.
+    fn remember(&self, read: Millis) {
+        let mut last = self.last_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.and_then(Reading::now).filter(|before| (0..=2).contains(&(before.0 - read.0)));
+        *last = Some(Reading::of(before.unwrap_or(read)));
     }
 
     /// Sends what was kept back and then the request, and waits for all of it.
@@ -277,21 +360,7 @@ impl PgConnection {
         let mut first: Vec<Sending<'_>> = Vec::new();
         for (step, statement) in steps.iter().zip(&statements) {
             match step {
-                Step::Begin => {
-                    let begin = match self.mode.get() {
-                        Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                        Mode::Beside | Mode::Alone => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-                    };
-                    first.push(Box::pin(client.batch_execute(begin)));
-                    if let Some(opening) = statement {
-                        first.push(Box::pin(async {
-                            let row = client.query_one(opening, &[]).await?;
-                            // At once, for whoever reads the rows that follow.
-                            self.clock.set(Some(Millis(row.try_get(1)?)));
-                            Ok(())
-                        }));
-                    }
-                }
+                Step::Begin => first.push(Box::pin(client.batch_execute(self.mode.get().begin()))),
                 Step::Lock(_) => {
                     if let Some(lock) = statement {
                         first.push(Box::pin(async { client.execute(lock, &[]).await.map(|_| ()) }));
@@ -300,25 +369,22 @@ impl PgConnection {
                 Step::Command(command) => first.push(Box::pin(client.batch_execute(command))),
             }
         }
+        let begins = steps.iter().any(|step| matches!(step, Step::Begin));
         self.begun.set(true);
-        self.link.wait(in_order(first, request))
+        let start = Instant::now();
+        let answer = self.link.wait(in_order(first, request));
+        if begins && self.guessed.get() && self.mode.get() == Mode::Beside && start.elapsed() > TOO_LATE {
+            self.again.set(Some(Again::Late));
+        }
+        answer
     }
 
-    /// The statement that a step takes. What a transaction that writes begins with gives its lock, and the time after it.
+    /// The statement that a step takes.
     fn statement_of(&self, step: &Step) -> Result<Option<Statement>, Failure> {
-        let lock = match (step, self.mode.get()) {
-            (Step::Lock(number), _) => {
-                return self.prepare(&format!("SELECT pg_advisory_xact_lock({number})")).map(Some);
-            }
-            (Step::Command(_), _) | (Step::Begin, Mode::Read) => return Ok(None),
-            (Step::Begin, Mode::Beside) => "pg_advisory_xact_lock_shared",
-            (Step::Begin, Mode::Alone) => "pg_advisory_xact_lock",
-        };
-        let number = self.locks.writers;
-        let sql = format!(
-            "SELECT 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint FROM {lock}({number}) AS writers"
-        );
-        self.prepare(&sql).map(Some)
+        match step {
+            Step::Lock(number) => self.prepare(&format!("SELECT pg_advisory_xact_lock({number})")).map(Some),
+            Step::Begin | Step::Command(_) => Ok(None),
+        }
     }
 
     fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
@@ -396,6 +462,10 @@ impl PgConnection {
             if !ahead.last().is_some_and(|last| matches!(last, Step::Command(last) if saves(last, name))) {
                 self.failed.set(false);
                 self.let_go.set(true);
+                if self.upgraded.replace(false) {
+                    // That lock may have gone as well.
+                    self.mode.set(Mode::Beside);
+                }
                 ahead.push(Step::Command(command));
             }
             return Ok(true);
@@ -560,24 +630,29 @@ impl Connection for PgConnection {
         if !self.server_clock {
             return None;
         }
-        if let Some(now) = self.clock.get() {
-            return Some(now);
+        if self.clock.get().is_none()
+            && matches!(self.mode.get(), Mode::Read | Mode::Beside)
+            && !self.exact.get()
+            && let Some(estimate) = self.reckoned()
+        {
+            self.clock.set(Some(estimate));
+            self.guessed.set(!self.begun.get());
         }
-        if self.check().is_ok() {
+        if self.clock.get().is_none() && self.check().is_ok() {
             // What goes wrong here goes wrong for the whole transaction, and is told by what comes next.
-            let _ = if !self.begun.get() && self.mode.get() != Mode::Read {
-                self.request(async { Ok(()) })
-            } else {
-                self.statement(CLOCK, &[]).and_then(|statement| {
-                    let read = |row: &dyn Row| {
-                        if let Value::Integer(now) = row.get(0)? {
-                            self.clock.set(Some(Millis(now)));
+            let _ = self.statement(CLOCK, &[]).and_then(|statement| {
+                let asked = Instant::now();
+                let mut read = |row: &dyn Row| {
+                    if let Value::Integer(now) = row.get(0)? {
+                        self.clock.set(Some(Millis(now)));
+                        if asked.elapsed() < CLOSE_ENOUGH {
+                            self.remember(Millis(now));
                         }
-                        Ok(())
-                    };
-                    self.settle(self.run(&statement, &[], &mut { read })).map(|_| ())
-                })
-            };
+                    }
+                    Ok(())
+                };
+                self.settle(self.run(&statement, &[], &mut read)).map(|_| ())
+            });
         }
         Some(self.clock.get().unwrap_or_else(|| SystemClock.now()))
     }

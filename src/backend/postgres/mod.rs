@@ -83,14 +83,14 @@ fn destroy_now(url: &str) -> Result<()> {
     let pool = Pool::new(Target::new(url, one_connection())?);
     let lent = pool.borrow()?;
     wait_until_closed(&lent)?;
-    lent.begin(Mode::Alone, false);
+    lent.begin(Mode::Setup, false);
     for table in image::tables(crate::platform::SystemClock.now())?.iter().rev() {
         lent.execute_script(&format!("DROP TABLE IF EXISTS {}", table.name))?;
     }
     lent.execute_script("DROP TABLE IF EXISTS schema_migrations; DROP FUNCTION IF EXISTS json_extract (TEXT, TEXT)")?;
     lent.commit()?;
     if let Some(schema) = pool.target().schema() {
-        lent.begin(Mode::Alone, false);
+        lent.begin(Mode::Setup, false);
         // Stays when something of the caller's own is in it.
         if lent.execute_script(&format!("DROP SCHEMA IF EXISTS {}", quoted(schema))).is_ok() {
             lent.commit()?;
@@ -184,7 +184,7 @@ impl Server {
 
 /// Makes the schema and the tables that are missing. Many processes may do so at once.
 fn prepare_schema(lent: &Lent, target: &Target, now: Millis) -> Result<()> {
-    lent.begin(Mode::Alone, false);
+    lent.begin(Mode::Setup, false);
     let patience = target.settings.connect_timeout_ms;
     lent.execute_script(&format!(
         "SET LOCAL lock_timeout = {patience}; SELECT pg_advisory_xact_lock({})",

@@ -22,7 +22,7 @@ enum Ended {
 
 /// Runs a job that reads, seeing one committed state throughout.
 pub(super) fn read(pool: &Arc<Pool>, job: &mut Job<'_>) -> Result<()> {
-    repeat(pool, &mut |lent, careful| {
+    repeat(pool, &mut |lent, careful, _| {
         lent.begin(Mode::Read, careful);
         let outcome = job(&**lent);
         if let Some(again) = must_run_again(lent, &outcome) {
@@ -35,8 +35,11 @@ pub(super) fn read(pool: &Arc<Pool>, job: &mut Job<'_>) -> Result<()> {
 
 /// Runs a job in a transaction that writes, and commits it.
 pub(super) fn write(pool: &Arc<Pool>, job: &mut Job<'_>) -> Result<()> {
-    repeat(pool, &mut |lent, alone| {
+    repeat(pool, &mut |lent, alone, exact| {
         lent.begin(if alone { Mode::Alone } else { Mode::Beside }, alone);
+        if exact {
+            lent.be_exact();
+        }
         let outcome = job(&**lent);
         if let Some(again) = must_run_again(lent, &outcome) {
             return Ended::Again(again, outcome);
@@ -58,11 +61,11 @@ fn must_run_again(lent: &Lent, outcome: &Result<()>) -> Option<Again> {
     lent.again().or_else(|| (outcome.is_ok() && lent.has_failed()).then_some(Again::Alone))
 }
 
-fn repeat(pool: &Arc<Pool>, run: &mut dyn FnMut(&Lent, bool) -> Ended) -> Result<()> {
-    let (mut alone, mut conflicts, mut losses) = (false, 0, 0);
+fn repeat(pool: &Arc<Pool>, run: &mut dyn FnMut(&Lent, bool, bool) -> Ended) -> Result<()> {
+    let (mut alone, mut exact, mut conflicts, mut losses) = (false, false, 0, 0);
     loop {
         let lent = pool.borrow()?;
-        let (again, outcome) = match run(&lent, alone) {
+        let (again, outcome) = match run(&lent, alone, exact) {
             Ended::Done(outcome) => return outcome,
             Ended::Again(again, outcome) => (again, outcome),
         };
@@ -70,6 +73,7 @@ fn repeat(pool: &Arc<Pool>, run: &mut dyn FnMut(&Lent, bool) -> Ended) -> Result
         match again {
             Again::Alone if alone => return outcome.and(Err(Error::internal("a transaction cannot be carried out"))),
             Again::Alone => alone = true,
+            Again::Late => exact = true,
             Again::Conflict if conflicts == CONFLICTS => {
                 let message = "others kept getting in the way of the transaction; it was rolled back";
                 return Err(ErrorCode::Timeout.error(message));

@@ -1,7 +1,7 @@
 //! How to make another connection to one store.
 
 use super::address::Address;
-use super::connection::PgConnection;
+use super::connection::{LastTime, PgConnection};
 use super::error::from_postgres;
 use super::link::Link;
 use super::socket::Socket;
@@ -22,8 +22,6 @@ pub(super) struct Locks {
     pub(super) open: i64,
     /// Held while the tables are made.
     pub(super) migrate: i64,
-    /// Shared by those who write beside each other; the only writer has it alone.
-    pub(super) writers: i64,
     /// Held by the one who appends events.
     pub(super) events: i64,
 }
@@ -38,7 +36,7 @@ impl Locks {
                 .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
             hash.cast_signed()
         };
-        Locks { open: number("open"), migrate: number("migrate"), writers: number("writers"), events: number("events") }
+        Locks { open: number("open"), migrate: number("migrate"), events: number("events") }
     }
 }
 
@@ -46,6 +44,7 @@ impl Locks {
 pub(super) struct Target {
     address: Address,
     tls: MakeRustlsConnect,
+    last_time: LastTime,
     pub(super) settings: Settings,
 }
 
@@ -53,7 +52,7 @@ impl Target {
     pub(super) fn new(url: &str, settings: Settings) -> Result<Self> {
         let address = Address::parse(url)?;
         let tls = address.trust.connector()?;
-        Ok(Target { address, tls, settings })
+        Ok(Target { address, tls, last_time: LastTime::default(), settings })
     }
 
     /// How long a connection is waited for.
@@ -102,7 +101,10 @@ impl Target {
 
     /// What holds on every connection.
     fn set_up(&self, link: Link) -> Result<PgConnection> {
-        let mut text = String::from("SET client_min_messages = warning; SET standard_conforming_strings = on;");
+        let mut text = String::from(
+            "SET client_min_messages = warning; SET standard_conforming_strings = on; \
+             SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;",
+        );
         // For the server 0 is for ever; for us it is not at all.
         let lock_timeout = self.settings.busy_timeout_ms.max(1);
         let _ = write!(text, "SET lock_timeout = {lock_timeout};");
@@ -144,7 +146,7 @@ impl Target {
         let locks = Locks::of(schema);
         let open = format!("SELECT pg_advisory_lock_shared({})", locks.open);
         link.wait(link.client().batch_execute(&open)).map_err(said)?;
-        Ok(PgConnection::new(link, locks, !self.settings.own_clock))
+        Ok(PgConnection::new(link, locks, !self.settings.own_clock, self.last_time.clone()))
     }
 }
 

@@ -308,6 +308,16 @@ fn destroying_deletes_the_store_and_nothing_else() {
 }
 
 #[test]
+fn a_folder_that_is_no_store_is_not_destroyed() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path()).unwrap();
+    folder.write("schema.sql", "-- mine");
+    folder.write("tasks.json", "[]");
+    refused(block_on(Store::destroy(&folder.url())), ErrorCode::Corrupt);
+    assert_eq!(folder.names(), ["schema.sql", "tasks.json"]);
+}
+
+#[test]
 fn what_a_commit_left_behind_is_swept_and_foreign_files_stay() {
     let folder = Folder::filled();
     for name in ["agents.999.json", "events.7.jsonl", "schema.3.sql", "manifest.json.tmp"] {

@@ -70,3 +70,22 @@ fn a_second_store_in_the_same_process_is_locked_out() {
     // A store that nobody closed lets go when it is dropped.
     Store::options().busy_timeout_ms(60_000).open_blocking(&folder.url()).unwrap();
 }
+
+#[test]
+fn a_lock_whose_file_was_deleted_meanwhile_is_none() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path()).unwrap();
+    let path = folder.path().join("swarmstore.lock");
+    let destroyer = std::fs::File::create(&path).unwrap();
+    destroyer.lock().unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| Store::options().busy_timeout_ms(60_000).open_blocking(&folder.url()));
+        // Long enough for the other to have the file open; if it is not, this shows nothing, and fails nothing.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::fs::remove_file(&path).unwrap();
+        drop(destroyer);
+        let store = waiting.join().unwrap().unwrap();
+        refused(folder.try_open(), ErrorCode::Locked);
+        close(&store);
+    });
+}

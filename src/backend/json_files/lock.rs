@@ -21,13 +21,18 @@ impl Lock {
     /// Takes the folder, waiting so long for another to let go of it.
     pub(super) fn take(folder: &Path, patience: Duration) -> Result<Self> {
         let path = folder.join(LOCK);
-        let mut options = OpenOptions::new();
-        let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.map_err(|error| unavailable(&path, error))?;
+        let open = || {
+            let mut options = OpenOptions::new();
+            let opened = options.read(true).write(true).create(true).truncate(false).open(&path);
+            opened.map_err(|error| unavailable(&path, error))
+        };
+        let mut file = open()?;
         let deadline = Instant::now() + patience;
         loop {
             match file.try_lock() {
-                Ok(()) => break,
+                Ok(()) if is_at(&file, &path) => break,
+                // Who had it before destroyed the store, and the file with it: its lock keeps nobody out any more.
+                Ok(()) => file = open()?,
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(AGAIN),
                 Err(TryLockError::WouldBlock) => return Err(locked(folder, &mut file)),
                 Err(TryLockError::Error(error)) => {
@@ -39,6 +44,22 @@ impl Lock {
         // For whoever wonders who has it; nothing depends on it.
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Lock { _file: file })
+    }
+}
+
+/// Whether the file that is open is the one with this name, and not one that was deleted since. Elsewhere than on Unix there
+/// is no way to tell.
+fn is_at(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let (Ok(open), Ok(named)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+        (open.dev(), open.ino()) == (named.dev(), named.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        true
     }
 }
 

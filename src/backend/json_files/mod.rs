@@ -160,6 +160,10 @@ pub(crate) fn destroy(folder: &str) -> Result<()> {
         return Ok(());
     }
     let lock = Lock::take(&folder, Duration::ZERO)?;
+    if !folder.join(MANIFEST).exists() {
+        // Its `schema.sql` may be anybody's.
+        refuse_foreign(&folder)?;
+    }
     let stems = rescue::stems(&folder);
     for name in disk::names(&folder)? {
         let ours =
@@ -169,8 +173,9 @@ pub(crate) fn destroy(folder: &str) -> Result<()> {
             std::fs::remove_file(&path).map_err(|error| disk::unwritable(&path, error))?;
         }
     }
+    // While it is held: afterwards it could be another's.
+    let _ = std::fs::remove_file(folder.join(LOCK));
     drop(lock);
-    let _ = std::fs::remove_file(folder.join(LOCK)); // somebody else may have it by now
     let _ = std::fs::remove_dir(folder); // stays when other files are in it
     Ok(())
 }

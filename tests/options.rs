@@ -235,3 +235,16 @@ fn a_database_of_another_version_or_kind_is_not_read_only() {
     raw.execute_batch("DROP TABLE schema_migrations").unwrap();
     refused(folder.open(Store::options().read_only(true)), ErrorCode::InvalidArgument);
 }
+
+#[test]
+fn a_url_of_no_backend_is_refused_without_telling_what_is_in_it() {
+    for url in [
+        "POSTGRES://me:s3cret@127.0.0.1:1/app",
+        "postgre://me:s3cret@127.0.0.1:1/app",
+        "sqlite:mysql://me:s3cret@h/app",
+    ] {
+        let error = Store::open_blocking(url).err().expect("a refusal");
+        assert_eq!(error.code(), ErrorCode::Unsupported);
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
+}

@@ -198,7 +198,8 @@ fn place(request: &OpenRequest) -> Result<Place> {
             "expected memory:, sqlite:PATH, a path or json:FOLDER, here or in SWARMSTORE_URL",
         ));
     }
-    if matches!(scheme, Some("indexeddb" | "postgres" | "postgresql")) {
+    // Whatever follows such a scheme is no path, and may hold a password that an error about a file would tell.
+    if path.contains("://") || matches!(scheme, Some("indexeddb" | "postgres" | "postgresql")) {
         return Err(
             ErrorCode::Unsupported.error(format!("{}: is no backend that this build has", scheme.unwrap_or("")))
         );

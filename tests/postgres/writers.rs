@@ -263,3 +263,15 @@ fn a_deleted_agent_leaves_no_task_assigned_to_nobody() {
     }
     close(&store);
 }
+
+#[test]
+fn who_waits_too_long_for_another_process_is_told_so_once() {
+    let schema = Schema::new();
+    let (first, second) = (schema.open(), schema.open_with(Store::options().busy_timeout_ms(50)).unwrap());
+    let open = block_on(first.begin()).unwrap();
+    let error = refused(second.write_blocking(|tx| tx.agents().add(agent("ada"))), ErrorCode::Timeout);
+    assert!(error.to_string().contains("lock timeout"), "{error}");
+    open.rollback().unwrap();
+    second.write_blocking(|tx| tx.agents().add(agent("ada"))).unwrap();
+    [first, second].iter().for_each(close);
+}

@@ -139,6 +139,8 @@ pub(super) struct PgConnection {
     last_time: LastTime,
     /// It became the only writer after it had begun.
     upgraded: Cell<bool>,
+    /// Why the time could not be had; told by what comes next.
+    no_time: RefCell<Option<Error>>,
     events_locked: Cell<bool>,
 }
 
@@ -163,6 +165,7 @@ impl PgConnection {
             exact: Cell::new(false),
             last_time,
             upgraded: Cell::new(false),
+            no_time: RefCell::default(),
             events_locked: Cell::new(false),
         }
     }
@@ -189,6 +192,7 @@ impl PgConnection {
         self.guessed.set(false);
         self.exact.set(false);
         self.upgraded.set(false);
+        self.no_time.replace(None);
         self.events_locked.set(false);
     }
 
@@ -290,6 +294,9 @@ impl PgConnection {
         }
         if self.again.get().is_some() {
             return Err(to_be_run_again());
+        }
+        if let Some(error) = self.no_time.take() {
+            return Err(error);
         }
         if self.failed.get() {
             // An error was caught, and the transaction is to go on: that takes savepoints.
@@ -640,12 +647,12 @@ impl Connection for PgConnection {
         }
         if self.clock.get().is_none() && self.check().is_ok() {
             // What goes wrong here goes wrong for the whole transaction, and is told by what comes next.
-            let _ = self.statement(CLOCK, &[]).and_then(|statement| {
-                let asked = Instant::now();
+            let asked = self.statement(CLOCK, &[]).and_then(|statement| {
+                let since = Instant::now();
                 let mut read = |row: &dyn Row| {
                     if let Value::Integer(now) = row.get(0)? {
                         self.clock.set(Some(Millis(now)));
-                        if asked.elapsed() < CLOSE_ENOUGH {
+                        if since.elapsed() < CLOSE_ENOUGH {
                             self.remember(Millis(now));
                         }
                     }
@@ -653,6 +660,7 @@ impl Connection for PgConnection {
                 };
                 self.settle(self.run(&statement, &[], &mut read)).map(|_| ())
             });
+            self.no_time.replace(asked.err());
         }
         Some(self.clock.get().unwrap_or_else(|| SystemClock.now()))
     }

@@ -243,7 +243,7 @@ fn a_url_of_no_backend_is_refused_without_telling_what_is_in_it() {
         "postgre://me:s3cret@127.0.0.1:1/app",
         "sqlite:mysql://me:s3cret@h/app",
     ] {
-        let error = Store::open_blocking(url).err().expect("a refusal");
+        let error = Store::open_blocking(url).map(|_| ()).expect_err("a refusal");
         assert_eq!(error.code(), ErrorCode::Unsupported);
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     }

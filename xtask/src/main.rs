@@ -33,7 +33,8 @@ cargo xtask COMMAND
   build [--dev]                   build the npm package into pkg/ (--dev: quick to build, large, slow)
   demo [--port N]                 build, then serve the demo in www/ and print its address
   test [--only STEP]...           everything CI runs; ends with one line per run of the contract suite
-  bench [native|browser] [ARG]... build, then run the benchmarks; further arguments go to them
+  bench [native|postgres|browser] [ARG]...
+                                  build, then run the benchmarks; further arguments go to them
   pack                            build, then pack pkg/ into a tarball in target/
   check                           the arrows of ARCHITECTURE.md: who may know whom
 

@@ -24,6 +24,9 @@ wait "$server"
 /// How long the server may take to start.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Names the server to use, where one is there already.
+pub const POSTGRES: &str = "SWARMSTORE_TEST_POSTGRES";
+
 /// A server that runs until this is dropped.
 pub struct Server {
     child: Child,

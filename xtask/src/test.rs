@@ -13,7 +13,7 @@ use crate::build::{self, Profile};
 use crate::contract::Contracts;
 use crate::demo;
 use crate::files;
-use crate::postgres::Server;
+use crate::postgres::{POSTGRES, Server};
 use crate::run::Run;
 use crate::setup::npm;
 use crate::setup::{self, For, Tools};
@@ -38,7 +38,6 @@ const STEPS: [(&str, Step); 13] = [
 ];
 
 /// Names the server that the tests use.
-const POSTGRES: &str = "SWARMSTORE_TEST_POSTGRES";
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
 struct Session<'a> {

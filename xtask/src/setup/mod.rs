@@ -122,10 +122,10 @@ fn missing(purpose: For) -> Vec<Missing> {
     let mut missing: Vec<Missing> = clang::missing().into_iter().chain(npm::missing()).collect();
     if purpose >= For::Bench {
         missing.extend(browser::chromium_missing());
+        missing.extend(postgres::missing());
     }
     if purpose >= For::Test {
         missing.extend(browser::driver_missing().into_iter().chain(sqlite::missing()));
-        missing.extend(postgres::missing());
     }
     missing
 }

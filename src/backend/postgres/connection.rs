@@ -688,7 +688,9 @@ impl Connection for PgConnection {
             let mut ahead = self.ahead.borrow_mut();
             ahead.push(Step::Command(SAVE));
             // Ends with the savepoint. Nothing that the statement calls can write.
-            ahead.push(Step::Command("SET LOCAL transaction_read_only = on"));
+            ahead.push(Step::Command(
+                "SET LOCAL transaction_read_only = on; SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = auto",
+            ));
         }
         let asked = self.ask_own(sql, params, each_row);
         if self.begun.get() && !self.lost.get() && self.again.get().is_none() {

@@ -1,10 +1,12 @@
 //! The pool, lost connections, and calls from any runtime and from none.
 
 use crate::support::{Other, Schema, agent, block_on, close, count_agents, named_store, refused};
+use std::future::Future as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
-use swarmstore::{ErrorCode, Result, Store, Tx, Value};
+use std::task::{Context, Waker};
+use swarmstore::{ErrorCode, Query, Result, Store, Tx, Value};
 
 #[test]
 fn what_holds_on_one_connection_holds_on_every_one() {
@@ -53,7 +55,7 @@ fn who_waits_too_long_for_a_connection_is_told() {
 }
 
 fn try_count(store: &Store) -> Result<i64> {
-    store.read_blocking(|tx| tx.agents().count(&swarmstore::Query::new()))
+    store.read_blocking(|tx| tx.agents().count(&Query::new()))
 }
 
 #[test]
@@ -226,7 +228,7 @@ fn it_works_inside_of_a_runtime_and_of_another_and_without() {
     many.block_on(call);
     block_on(async {
         let store = Store::open(schema.url()).await.unwrap();
-        assert_eq!(store.read(|tx| tx.agents().count(&swarmstore::Query::new())).await.unwrap(), 2);
+        assert_eq!(store.read(|tx| tx.agents().count(&Query::new())).await.unwrap(), 2);
         store.close().await.unwrap();
     });
 }
@@ -246,4 +248,19 @@ fn what_a_store_gives_may_go_to_other_threads() {
         goes(store.import(file)).await.unwrap();
         goes(store.close()).await.unwrap();
     }));
+}
+
+#[test]
+fn a_transaction_on_the_only_connection_commits_although_others_wait_for_it() {
+    let schema = Schema::new();
+    let store = schema.open_with(Store::options().pool_max(1).connect_timeout_ms(5_000)).unwrap();
+    block_on(async {
+        let open = store.begin().await.unwrap();
+        let mut read = Box::pin(store.read(|tx| tx.agents().count(&Query::new())));
+        // It begins before the commit does, and its thread waits for the connection.
+        assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        open.commit().await.unwrap();
+        assert_eq!(read.await.unwrap(), 0);
+    });
+    close(&store);
 }

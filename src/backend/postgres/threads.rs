@@ -41,23 +41,43 @@ impl Threads {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T>> {
+        self.run_as(false, work)
+    }
+
+    /// As [`run`](Self::run), for who has a connection already: does not wait for threads that wait for one.
+    pub(super) fn run_at_once<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T>> {
+        self.run_as(true, work)
+    }
+
+    fn run_as<T: Send + 'static>(
+        &self,
+        urgent: bool,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T>> {
         let (answer, outcome) = oneshot::channel();
-        let started = self.submit(Box::new(move || {
+        let work: Work = Box::new(move || {
             if let Ok(outcome) = catch_unwind(AssertUnwindSafe(work)) {
                 // A caller that went away does not want the answer.
                 let _ = answer.send(outcome);
             }
-        }));
+        });
+        let started = self.submit(urgent, work);
         Box::pin(async move {
             started?;
             outcome.await.unwrap_or_else(|_| Err(Error::internal("a job panicked")))
         })
     }
 
-    fn submit(&self, work: Work) -> Result<()> {
+    fn submit(&self, urgent: bool, work: Work) -> Result<()> {
         let mut state = self.0.locked();
-        state.waiting.push_back(work);
-        if state.waiting.len() <= state.idle || state.threads >= self.0.most {
+        match urgent {
+            true => state.waiting.push_front(work),
+            false => state.waiting.push_back(work),
+        }
+        if state.waiting.len() <= state.idle || (state.threads >= self.0.most && !urgent) {
             self.0.work.notify_one();
             return Ok(());
         }
@@ -92,6 +112,11 @@ impl Shared {
                 drop(state);
                 work();
                 state = self.locked();
+                if state.threads > self.most {
+                    // One that was started for something urgent.
+                    state.threads -= 1;
+                    return;
+                }
                 continue;
             }
             state.idle += 1;

@@ -52,7 +52,7 @@ impl Transaction for Open {
 
     fn commit(self: Box<Self>, _: Option<Durability>) -> BoxFuture<'static, Result<()>> {
         let threads = self.threads.clone();
-        Box::pin(threads.run(move || {
+        Box::pin(threads.run_at_once(move || {
             self.check()?;
             let committed = self.lent.commit();
             let Open { lent, gate, .. } = *self;

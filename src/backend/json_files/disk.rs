@@ -133,6 +133,21 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes a folder and those above it that are missing; returns when their names are on the disk.
+pub(super) fn make_folder(folder: &Path) -> Result<()> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    std::fs::create_dir_all(folder).map_err(|error| unavailable(folder, error))?;
+    for made in missing {
+        match made.parent() {
+            Some(above) if above.as_os_str().is_empty() => sync_folder(Path::new("."))?,
+            Some(above) => sync_folder(above)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
 /// The names in a folder; none when it is not there.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let failed = |error| unreadable(folder, error);

@@ -69,7 +69,7 @@ fn path(folder: &str) -> Result<PathBuf> {
 
 /// Loads a folder and keeps it up to date from now on.
 fn own(folder: &Path, patience: Duration, connection: &mut SqliteConnection, clock: &dyn Clock) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|error| disk::unavailable(folder, error))?;
+    disk::make_folder(folder)?;
     let lock = Lock::take(folder, patience)?;
     let loaded = match load::manifest(folder)? {
         Some(manifest) => {

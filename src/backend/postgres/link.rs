@@ -84,7 +84,6 @@ impl Link {
                 break connected?;
             }
         };
-        socket.set_timeout(None)?;
         let driver: Driver = Box::pin(connection);
         Ok(Link { client: Some(client), socket, driver: RefCell::new(Some(driver)), woken })
     }
@@ -93,6 +92,12 @@ impl Link {
     #[allow(clippy::expect_used)] // it is taken when this is dropped
     pub(super) fn client(&self) -> &Client {
         self.client.as_ref().expect("the client is there until the end")
+    }
+
+    /// How long the server is waited for each time that it has to say something; until it connects, that is the timeout of
+    /// the connecting. `None` for ever.
+    pub(super) fn wait_at_most(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.socket.set_timeout(timeout)
     }
 
     /// Waits on this thread for what was asked.

@@ -15,6 +15,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// The oldest server that will do.
 const OLDEST: u32 = 140_000;
 
+/// How much later than the server's own timeout its answer may come.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// The numbers of the advisory locks of one store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Locks {
@@ -149,6 +152,10 @@ impl Target {
         let locks = Locks::of(schema);
         let open = format!("SELECT pg_advisory_lock_shared({})", locks.open);
         link.wait(link.client().batch_execute(&open)).map_err(said)?;
+        // The server keeps to its own timeout; one that is stopped, or out of reach without a word, keeps to none.
+        let at_most = (self.settings.statement_timeout_ms > 0)
+            .then(|| Duration::from_millis(self.settings.statement_timeout_ms.into()) + GRACE);
+        link.wait_at_most(at_most).map_err(|error| from_postgres(&error.into()))?;
         Ok(PgConnection::new(link, locks, !self.settings.own_clock, self.last_time.clone()))
     }
 }

@@ -4,7 +4,7 @@ use crate::support::{Other, Schema, close};
 use swarmstore::testing::TestClock;
 use swarmstore::{Millis, Store};
 
-const SERVERS_TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+const SERVERS_TIME: &str = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 #[test]
 fn the_servers_clock_is_the_one_to_go_by() {
@@ -15,7 +15,11 @@ fn the_servers_clock_is_the_one_to_go_by() {
     let written = store.write_blocking(|tx| Ok::<_, swarmstore::Error>(tx.now())).unwrap();
     let read = store.read_blocking(|tx| Ok::<_, swarmstore::Error>(tx.now())).unwrap();
     let after = other.integer(SERVERS_TIME);
-    assert!(before <= written.0 && written <= read && read.0 <= after, "{before} {written:?} {read:?} {after}");
+    // Reckoned from an earlier reading it may be behind by what an answer takes, and by two roundings.
+    assert!(
+        before - 2 <= written.0 && written.0 - 2 <= read.0 && read.0 <= after,
+        "{before} {written:?} {read:?} {after}"
+    );
     close(&store);
 }
 

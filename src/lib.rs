@@ -1,5 +1,6 @@
 //! The memory of a swarm of AI agents: one typed store for agents, a task queue and events, where one transaction spans
-//! all of them. In the browser it is a real SQLite database kept in IndexedDB; natively a SQLite file.
+//! all of them. In the browser it is a real SQLite database kept in IndexedDB; natively a SQLite file, a
+//! folder of JSON files or, with the feature `postgres`, PostgreSQL.
 //!
 //! ```
 //! use swarmstore::{Claim, Expected, NewAgent, NewEvent, NewTask, Store, Stream};

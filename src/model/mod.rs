@@ -19,7 +19,7 @@ pub(crate) use id::refusal;
 pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};
 pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
 pub use patch::Patch;
-pub use record::{Mutable, Record, Row};
+pub use record::{MAX_KEY_BYTES, Mutable, Record, Row};
 pub(crate) use record::{camel, given, is_camel_of};
 pub use task::{
     Backoff, BackoffKind, Claim, NewTask, OnConflict, OnDependencyFailure, Priority, Task, TaskError, TaskPatch,

@@ -66,11 +66,21 @@ pub trait Mutable: Record {
     fn stamp(&mut self) -> (&mut Millis, &mut Millis, &mut i64);
 }
 
+/// The longest text of a field that is looked up by an index and is no id, in bytes of UTF-8. PostgreSQL's indexes take
+/// little more, and what one backend stores all of them do.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// The fields of that kind.
+const KEYS: [&str; 4] = ["name", "queue", "unique_key", "correlation_id"];
+
 /// Refuses a field that cannot be stored, with its name.
 pub(crate) fn check_field<T: Scalar>(name: &str, field: &T, max_json_bytes: usize) -> Result<()> {
     let refused = match (T::KIND, field.to_value()) {
         (Kind::Json(_), Value::Text(text)) => check_length(&text, max_json_bytes),
         (_, Value::Text(text)) if text.contains('\0') => Err("must not contain NUL".to_owned()),
+        (_, Value::Text(text)) if text.len() > MAX_KEY_BYTES && KEYS.contains(&name) => {
+            check_length(&text, MAX_KEY_BYTES)
+        }
         (_, Value::Text(text)) => check_length(&text, max_json_bytes),
         (Kind::Time | Kind::Integer, Value::Integer(integer))
             if integer.unsigned_abs() > MAX_INTEGER.unsigned_abs() =>

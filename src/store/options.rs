@@ -131,8 +131,8 @@ impl Options {
         self
     }
 
-    /// Opens what the URL names: `memory:` anywhere; `sqlite:PATH` or a path natively; `indexeddb:NAME` or a bare name in
-    /// a browser. Without a URL, `SWARMSTORE_URL` from the environment is taken, then `POSTGRES_URL`.
+    /// Opens what the URL names: `memory:` anywhere; `sqlite:PATH` or a path, `json:FOLDER` and, with the feature `postgres`,
+    /// `postgres://…` natively; `indexeddb:NAME` or a bare name in a browser. Without a URL, `SWARMSTORE_URL` from the environment is taken, then `POSTGRES_URL`.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for an option out of range or a URL that makes no sense; `UNSUPPORTED` for a backend that this

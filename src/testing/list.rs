@@ -23,6 +23,7 @@ macro_rules! __contract_cases {
                 an_update_with_an_old_version_is_a_conflict_that_tells_the_actual_one,
                 putting_adds_what_is_not_there,
                 putting_replaces_the_whole_of_what_is_there,
+                a_text_that_is_looked_up_has_at_most_1024_bytes,
                 adding_many_gives_them_in_the_order_given,
                 adding_many_is_all_or_nothing_and_names_the_row_that_failed,
                 putting_many_is_all_or_nothing_and_names_the_row_that_failed,

@@ -1,10 +1,10 @@
 //! The eleven operations of mutable records, shown on agents; ids, versions and times.
 
 use crate::ErrorCode::{Conflict, InvalidArgument, NotFound};
-use crate::model::{Agent, AgentPatch, AgentStatus, Millis, NewAgent, Patch};
+use crate::model::{Agent, AgentPatch, AgentStatus, Expected, Millis, NewAgent, Patch};
 use crate::sql::Query;
 use crate::testing::Subject;
-use crate::testing::kit::{agent, agent_id, done, ids, invalid, refused, texts};
+use crate::testing::kit::{agent, agent_id, done, event, ids, invalid, refused, task, texts};
 use serde_json::json;
 
 pub async fn a_missing_id_becomes_a_uuid_of_version_7(subject: Subject) {
@@ -151,6 +151,27 @@ pub async fn putting_replaces_the_whole_of_what_is_there(subject: Subject) {
     assert_eq!((put.agent_type.as_str(), put.name.as_ref(), put.capabilities.len()), ("manager", None, 0));
     assert_eq!((put.created_at, put.updated_at, put.version), (first.created_at, subject.now(), 2));
     assert_eq!(subject.agent("ada").await, put);
+}
+
+pub async fn a_text_that_is_looked_up_has_at_most_1024_bytes(subject: Subject) {
+    // Nothing that could be made shorter by compressing it.
+    let mut state = 1_u64;
+    let mut text = |bytes: usize| -> String {
+        let letter = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'!' + u8::try_from(state >> 33 & 0x3f).unwrap_or(0))
+        };
+        (0..bytes).map(letter).collect()
+    };
+    let (fits, long) = (text(1_024), text(1_025));
+    subject.add_agent(agent("a").name(fits.clone())).await;
+    subject.add_task(task("t").queue(fits.clone()).unique_key(fits.clone())).await;
+    subject.append("s", vec![event("e").correlation_id(fits)], Expected::Any).await.unwrap();
+    invalid(subject.try_add_agent(agent("b").name(long.clone())).await, "name");
+    invalid(subject.try_add_task(task("u").queue(long.clone())).await, "queue");
+    invalid(subject.try_add_task(task("u").unique_key(long.clone())).await, "unique_key");
+    let appended = subject.append("s", vec![event("e").correlation_id(long)], Expected::Any).await;
+    invalid(appended, "correlation_id");
 }
 
 pub async fn adding_many_gives_them_in_the_order_given(subject: Subject) {

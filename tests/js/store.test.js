@@ -69,7 +69,7 @@ test('a_bad_name_or_option_is_refused_and_named', async () => {
     ['a', { onFlushError: 'log' }, 'onFlushError'],
     ['a', { clock: 5 }, 'clock'],
     ['a', { signal: controller }, 'signal'],
-    ['a', { readOnly: true }, 'readOnly'],
+    ['a', { readOnly: 'yes' }, 'readOnly'],
     ['a', { actor: 'me' }, 'actor'],
     ['a', null, 'options'],
     ['a', [], 'options'],

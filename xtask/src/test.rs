@@ -210,5 +210,6 @@ fn node_tests(session: &Session, folder: &Path) -> Result {
         .args(tests.iter().filter_map(|test| test.strip_prefix(folder).ok()))
         .folder(folder)
         .env("SWARMSTORE_INSPECT", session.workspace.target("debug/examples/inspect"))
+        .env("SWARMSTORE_PARTS", session.workspace.target("xtask/parts"))
         .go()
 }

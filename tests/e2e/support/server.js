@@ -6,12 +6,12 @@
 import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { extname, join, normalize, sep } from 'node:path';
+import { extname, join, normalize, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** The parts are what the package was bundled from, for what cannot be reached from outside of it. */
-const FOLDERS = { pkg: 'pkg', parts: 'target/xtask/parts', pages: 'tests/e2e/pages' };
+const FOLDERS = { pkg: 'pkg', parts: process.env.SWARMSTORE_PARTS ?? 'target/xtask/parts', pages: 'tests/e2e/pages' };
 /** The demo is built to be at the root of its origin. */
 const DEMO = 'www/dist';
 const TYPES = {
@@ -76,7 +76,7 @@ export class Server extends EventEmitter {
   }
 
   async #static(folder, path, response) {
-    const base = join(root, folder);
+    const base = resolve(root, folder);
     const file = normalize(join(base, path));
     if (!file.startsWith(base + sep)) return response.writeHead(403).end();
     let content;

@@ -109,6 +109,8 @@ fn not_terminated(agent: &Agent) -> Result<()> {
 }
 
 fn name_is_free(cx: &Context<'_>, agent: &Agent) -> Result<()> {
+    // Not every database can be asked for a name that no agent can have.
+    cx.check(agent)?;
     let Some(name) = &agent.name else { return Ok(()) };
     let sql = "SELECT id FROM agents WHERE name = ?1 AND id <> ?2";
     match cx.connection.texts(sql, &[Value::text(name), Value::text(agent.id.as_str())])?.first() {

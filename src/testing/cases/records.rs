@@ -168,6 +168,12 @@ pub async fn a_text_that_is_looked_up_has_at_most_1024_bytes(subject: Subject) {
     subject.add_task(task("t").queue(fits.clone()).unique_key(fits.clone())).await;
     subject.append("s", vec![event("e").correlation_id(fits)], Expected::Any).await.unwrap();
     invalid(subject.try_add_agent(agent("b").name(long.clone())).await, "name");
+    // Before anybody looks whether the name is free.
+    for name in [long.clone(), "a\0b".to_owned()] {
+        let (put, patch) = (agent("a").name(name.clone()), AgentPatch::new().name(name));
+        invalid(subject.write(move |tx| tx.agents().put(put.clone())).await, "name");
+        invalid(subject.write(move |tx| tx.agents().update("a", patch.clone())).await, "name");
+    }
     invalid(subject.try_add_task(task("u").queue(long.clone())).await, "queue");
     invalid(subject.try_add_task(task("u").unique_key(long.clone())).await, "unique_key");
     let appended = subject.append("s", vec![event("e").correlation_id(long)], Expected::Any).await;

@@ -38,6 +38,9 @@ const STEPS: [(&str, Step); 13] = [
 ];
 
 /// Names the server that the tests use.
+/// Here the property tests try the same each time, so that a change is judged by what it changes. `cargo test` by itself tries
+/// something new.
+const SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "20261120");
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
 struct Session<'a> {
@@ -133,7 +136,7 @@ fn doc(session: &mut Session) -> Result {
 }
 
 fn native(session: &mut Session) -> Result {
-    let run = session.cargo().args(["test", "--workspace"]);
+    let run = session.cargo().env(SEED.0, SEED.1).args(["test", "--workspace"]);
     session.counted("native", run)
 }
 
@@ -144,7 +147,8 @@ fn postgres(session: &mut Session) -> Result {
     let own = if named.is_none() { Some(Server::start()?) } else { None };
     let url = own.as_ref().map(|server| server.url().to_owned()).or(named).unwrap_or_default();
     let programs = setup::postgres::programs().ok_or("PostgreSQL's programs are not there")?;
-    let run = session.cargo().env(POSTGRES, url).env("SWARMSTORE_TEST_POSTGRES_PROGRAMS", programs);
+    let run = session.cargo().env(SEED.0, SEED.1).env(POSTGRES, url);
+    let run = run.env("SWARMSTORE_TEST_POSTGRES_PROGRAMS", programs);
     let run = run.args([
         "test",
         "--package",

@@ -5,6 +5,9 @@
 
 use super::error::{ends_connection, from_postgres, is_about_the_statement, is_conflict, state_of};
 use super::link::{Failure, Link};
+pub(super) use super::mode::{Again, Mode};
+use super::order::{Sending, in_order};
+use super::reading::{CLOSE_ENOUGH, LastTime, TOO_LATE};
 use super::statement::{Prepared, render, render_counting};
 use super::target::Locks;
 use super::value::{Parameter, PgRow, type_of};
@@ -16,83 +19,9 @@ use futures_util::Stream;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{RowStream, Statement};
-
-/// What a transaction may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// It reads one committed state.
-    Read,
-    /// It writes beside others; the rows that it works on are its own.
-    Beside,
-    /// It is the only writer.
-    Alone,
-    /// It makes or drops the tables.
-    Setup,
-}
-
-impl Mode {
-    /// What a transaction begins with. Every database of ours has the table of migrations, and nobody writes to it: its lock
-    /// is the one that writers share, or that one of them has alone. It is the first that a transaction takes.
-    fn begin(self) -> &'static str {
-        match self {
-            Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Mode::Beside => "BEGIN; LOCK TABLE schema_migrations IN ROW EXCLUSIVE MODE",
-            Mode::Alone => "BEGIN; LOCK TABLE schema_migrations IN EXCLUSIVE MODE",
-            Mode::Setup => "BEGIN",
-        }
-    }
-}
-
-/// The server's time when it was last read, and when that was by ours.
-#[derive(Clone, Copy)]
-pub(super) struct Reading {
-    time: Millis,
-    at: Instant,
-    by_the_wall: SystemTime,
-}
-
-impl Reading {
-    fn of(time: Millis) -> Self {
-        Reading { time, at: Instant::now(), by_the_wall: SystemTime::now() }
-    }
-
-    /// The server's time now, behind it by no more than an answer takes; `None` when the reading is too old to go by, or this
-    /// machine has slept since.
-    fn now(self) -> Option<Millis> {
-        let passed = self.at.elapsed();
-        let by_the_wall = self.by_the_wall.elapsed().ok()?;
-        let fits = passed < READING_HOLDS && by_the_wall.abs_diff(passed) < TOO_LATE;
-        fits.then(|| self.time.plus(i64::try_from(passed.as_millis()).unwrap_or(0)))
-    }
-}
-
-/// The last reading, which all connections of a store go by.
-pub(super) type LastTime = Arc<Mutex<Option<Reading>>>;
-
-/// A reading that took longer is not gone by: nobody knows how old it was when it came.
-const CLOSE_ENOUGH: Duration = Duration::from_micros(300);
-/// How long a reading of the server's clock is gone by.
-const READING_HOLDS: Duration = Duration::from_secs(1);
-/// A transaction that took so long to begin does not go by a time from before.
-const TOO_LATE: Duration = Duration::from_millis(100);
-
-/// Why a job has to be run again from its beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// It wants to be the only writer, or to catch an error: each statement then has a savepoint.
-    Alone,
-    /// It got into another's way.
-    Conflict,
-    /// The connection was lost before the commit.
-    Lost,
-    /// It waited long after it had looked at the time.
-    Late,
-}
 
 /// What is sent before the next request.
 enum Step {
@@ -103,9 +32,6 @@ enum Step {
     /// A command.
     Command(&'static str),
 }
-
-/// A request that goes out before another.
-type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + 'a>>;
 
 const SAVE: &str = "SAVEPOINT statement";
 const RELEASE: &str = "RELEASE statement";
@@ -329,18 +255,6 @@ impl PgConnection {
         Ok(())
     }
 
-    /// The time by the last reading, if that is of use.
-    fn reckoned(&self) -> Option<Millis> {
-        self.last_time.lock().unwrap_or_else(PoisonError::into_inner).and_then(Reading::now)
-    }
-
-    /// Goes by this reading from now on; never back by the little that one may be behind another.
-    fn remember(&self, read: Millis) {
-        let mut last = self.last_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = last.and_then(Reading::now).filter(|before| (0..=2).contains(&(before.0 - read.0)));
-        *last = Some(Reading::of(before.unwrap_or(read)));
-    }
-
     /// Sends what was kept back and then the request, and waits for all of it.
     fn request<T>(&self, request: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
         let answer = self.try_request(request);
@@ -521,38 +435,6 @@ async fn next(mut rows: Pin<&mut RowStream>) -> Result<Option<tokio_postgres::Ro
     poll_fn(|context| rows.as_mut().poll_next(context)).await.transpose()
 }
 
-/// Polls each in turn, so that the requests go out in their order; the first error is the answer.
-async fn in_order<T>(
-    mut first: Vec<Sending<'_>>,
-    request: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, tokio_postgres::Error> {
-    let mut request = pin!(request);
-    let mut done = vec![false; first.len()];
-    let mut answer = None;
-    poll_fn(|context| {
-        for (step, done) in first.iter_mut().zip(&mut done) {
-            if !*done && let Poll::Ready(outcome) = step.as_mut().poll(context) {
-                *done = true;
-                if let Err(error) = outcome {
-                    return Poll::Ready(Err(error));
-                }
-            }
-        }
-        if answer.is_none()
-            && let Poll::Ready(outcome) = request.as_mut().poll(context)
-        {
-            answer = Some(outcome);
-        }
-        if done.iter().all(|done| *done)
-            && let Some(answer) = answer.take()
-        {
-            return Poll::Ready(answer);
-        }
-        Poll::Pending
-    })
-    .await
-}
-
 impl Connection for PgConnection {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
@@ -640,7 +522,7 @@ impl Connection for PgConnection {
         if self.clock.get().is_none()
             && matches!(self.mode.get(), Mode::Read | Mode::Beside)
             && !self.exact.get()
-            && let Some(estimate) = self.reckoned()
+            && let Some(estimate) = self.last_time.now()
         {
             self.clock.set(Some(estimate));
             self.guessed.set(!self.begun.get());
@@ -653,7 +535,7 @@ impl Connection for PgConnection {
                     if let Value::Integer(now) = row.get(0)? {
                         self.clock.set(Some(Millis(now)));
                         if since.elapsed() < CLOSE_ENOUGH {
-                            self.remember(Millis(now));
+                            self.last_time.remember(Millis(now));
                         }
                     }
                     Ok(())

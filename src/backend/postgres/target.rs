@@ -1,9 +1,10 @@
 //! How to make another connection to one store.
 
 use super::address::Address;
-use super::connection::{LastTime, PgConnection};
+use super::connection::PgConnection;
 use super::error::from_postgres;
 use super::link::Link;
+use super::reading::LastTime;
 use super::socket::Socket;
 use crate::backend::Settings;
 use crate::error::{Error, ErrorCode, Result};

@@ -99,3 +99,67 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Option<T> {
         Poll::Pending => None,
     }
 }
+
+/// The double that a JSON number stands for; `None` for what is none.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn double(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// The double that a JSON number stands for; `None` for what is none. JavaScript reads it: Rust's own tables for that are
+/// 10 KB of the module.
+#[cfg(target_family = "wasm")]
+pub(crate) fn double(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    Some(short_double(text, digits).unwrap_or_else(|| js_sys::parse_float(text)))
+}
+
+/// As [`double`], of few digits and no exponent: both sides of the division are exact, so its result is the nearest.
+#[cfg(target_family = "wasm")]
+#[allow(clippy::cast_precision_loss)] // fifteen digits are within 2^53
+fn short_double(text: &str, digits: &str) -> Option<f64> {
+    let (mut number, mut scale, mut fraction) = (0_u64, 1_u64, false);
+    if digits.len() > 16 {
+        return None;
+    }
+    for byte in digits.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                number = number * 10 + u64::from(byte - b'0');
+                scale *= if fraction { 10 } else { 1 };
+            }
+            b'.' if !fraction => fraction = true,
+            _ => return None,
+        }
+    }
+    if number >= 1 << 53 {
+        return None;
+    }
+    let number = number as f64 / scale as f64;
+    Some(if digits.len() == text.len() { number } else { -number })
+}
+
+/// Appends a finite double as JSON.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn push_double(number: f64, out: &mut String) {
+    use std::fmt::Write as _;
+    let _ = write!(out, "{number}"); // writing to a String cannot fail
+}
+
+/// Appends a finite double as JSON.
+#[cfg(target_family = "wasm")]
+pub(crate) fn push_double(number: f64, out: &mut String) {
+    let text = js_sys::Number::from(number).to_string_with_radix(10);
+    out.push_str(&text.map_or_else(|_| "null".to_owned(), String::from)); // 10 is a radix
+}
+
+/// Whether the module carries what only documentation and types are made of. It does not in wasm.
+const TOLD: bool = cfg!(not(target_family = "wasm"));
+
+/// A text for documentation and types; empty where nobody makes any.
+pub(crate) const fn told(text: &'static str) -> &'static str {
+    if TOLD { text } else { "" }
+}

@@ -10,6 +10,7 @@ use crate::model::{
     Agent, AgentId, AgentPatch, Answer, Argument, Claim, Json, NewAgent, NewEvent, NewTask, Stream, Task, TaskId,
     TaskPatch,
 };
+use crate::platform::told;
 use crate::service::{EventFilter, ReadStream};
 use crate::sql::{Entity, Query, repository};
 use crate::store::Tx;
@@ -56,14 +57,14 @@ macro_rules! operations {
             namespace: stringify!($namespace),
             name: stringify!($name),
             access: Access::$access,
-            doc: $doc,
+            doc: told($doc),
             parameters: &[$(Parameter {
                 name: stringify!($parameter),
-                ts: operations!(@ts $type $(, $ts)?),
+                ts: told(operations!(@ts $type $(, $ts)?)),
                 optional: <$type as Argument>::OPTIONAL,
                 raw: <$type as Argument>::RAW,
             },)*],
-            result: $result,
+            result: told($result),
             run: {
                 #[allow(unused_variables, unused_mut)]
                 fn run($tx: &Tx<'_>, arguments: &mut Arguments<'_>, out: &mut String) -> Result<bool> {

@@ -4,6 +4,7 @@ use super::json::{self, Json, Reader};
 use super::time::Millis;
 use super::value::Value;
 use super::{AgentId, EventId, MAX_INTEGER, TaskId, id};
+use crate::platform::{double, push_double};
 use std::borrow::Cow;
 
 /// A field of a record, as everything that is generated from it needs to know it.
@@ -140,10 +141,10 @@ pub(crate) fn integer_from_json(raw: &str) -> Result<i64, String> {
             Err("an integer is beyond ±(2^53 − 1)".into())
         };
     }
-    match raw.parse::<f64>() {
-        Ok(number) if number.fract() == 0.0 => Ok(number as i64),
-        Ok(_) => Err(format!("expected an integer, got {raw}")),
-        Err(_) => Err(format!("expected an integer, got {}", json::type_name(raw))),
+    match double(raw) {
+        Some(number) if number.fract() == 0.0 => Ok(number as i64),
+        Some(_) => Err(format!("expected an integer, got {raw}")),
+        None => Err(format!("expected an integer, got {}", json::type_name(raw))),
     }
 }
 
@@ -375,15 +376,12 @@ pub(crate) use union;
 
 /// Appends a stored value as JSON, stored JSON unparsed.
 pub(crate) fn write_value(kind: Kind, value: &Value<'_>, out: &mut String) {
-    use std::fmt::Write as _;
     match (kind, value) {
         (Kind::Json(default), Value::Null) => out.push_str(default),
         (Kind::Json(_), Value::Text(text)) => out.push_str(text),
         (_, Value::Text(text)) => json::write_text(text, out),
-        // Writing to a String cannot fail.
         (_, Value::Integer(integer)) => out.push_str(itoa::Buffer::new().format(*integer)),
-        // Writing to a String cannot fail.
-        (_, Value::Real(real)) => drop(write!(out, "{real}")),
+        (_, Value::Real(real)) => push_double(*real, out),
         (_, Value::Null | Value::Blob(_)) => out.push_str("null"),
     }
 }

@@ -5,7 +5,9 @@
 //! a double cannot hold, and nesting deeper than [`MAX_DEPTH`].
 
 use crate::error::{Error, Result};
+use crate::platform::double;
 use std::borrow::Cow;
+use std::collections::BinaryHeap;
 use std::fmt;
 
 /// The deepest nesting of arrays and objects.
@@ -179,7 +181,7 @@ impl<'a> Reader<'a> {
             }
             self.expect(b',').map_err(refused)?;
         }
-        let twice = repeated(&mut self.keys[outer..]).map(|key| format!("the key {key:?} is there twice"));
+        let twice = repeated(&self.keys[outer..]).map(|key| format!("the key {key:?} is there twice"));
         self.keys.truncate(outer);
         twice.map_or(Ok(()), |reason| Err(refused(reason)))
     }
@@ -292,7 +294,7 @@ impl<'a> Reader<'a> {
             }
             self.expect(b',')?;
         }
-        let twice = repeated(&mut self.keys[outer..]).map(|key| format!("the key {key:?} is there twice"));
+        let twice = repeated(&self.keys[outer..]).map(|key| format!("the key {key:?} is there twice"));
         self.keys.truncate(outer);
         twice.map_or(Ok(()), Err)
     }
@@ -400,7 +402,7 @@ fn lone_surrogate() -> String {
 /// A number is refused when a double would not give it back: an integer beyond ±(2^53 − 1), or one that overflows.
 #[allow(clippy::cast_precision_loss)] // MAX_INTEGER is exact as a double
 fn number_in_range(text: &str) -> Result<(), String> {
-    let number: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    let number = double(text).ok_or_else(|| format!("{text} is not a number"))?;
     if !number.is_finite() {
         return Err("a number overflows a double".to_owned());
     }
@@ -410,11 +412,16 @@ fn number_in_range(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A key that is there twice. Sorts long lists, so that an object of many keys costs no square.
-fn repeated<'k>(keys: &'k mut [Cow<'_, str>]) -> Option<&'k str> {
+/// A key that is there twice. A long list goes through a heap, so that an object of many keys costs no square.
+fn repeated<'k>(keys: &'k [Cow<'_, str>]) -> Option<&'k str> {
     if keys.len() > 8 {
-        keys.sort_unstable();
-        return keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| &*pair[0]);
+        let mut keys: BinaryHeap<&str> = keys.iter().map(|key| &**key).collect();
+        while let Some(key) = keys.pop() {
+            if keys.peek() == Some(&key) {
+                return Some(key);
+            }
+        }
+        return None;
     }
     keys.iter().enumerate().find(|(at, key)| keys[..*at].contains(key)).map(|(_, key)| &**key)
 }
@@ -459,7 +466,46 @@ pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);
     }
-    serde_json::from_str(&format!("\"{raw}\"")).map_or(Cow::Borrowed(raw), Cow::Owned)
+    unescaped(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
+/// `None` for what the reader would have refused.
+fn unescaped(raw: &str) -> Option<String> {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let escaped = *rest.as_bytes().get(at + 1)?;
+        rest = rest.get(at + 2..)?;
+        let letter = match escaped {
+            b'b' => '\x08',
+            b'f' => '\x0C',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let first = unit(&mut rest)?;
+                if (0xD800..0xDC00).contains(&first) {
+                    rest = rest.strip_prefix("\\u")?;
+                    let second = unit(&mut rest)?.checked_sub(0xDC00)?;
+                    char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + second)?
+                } else {
+                    char::from_u32(first)?
+                }
+            }
+            other => char::from(other),
+        };
+        out.push(letter);
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// The UTF-16 unit that four hexadecimal digits stand for, which it takes away.
+fn unit(rest: &mut &str) -> Option<u32> {
+    let (digits, after) = rest.split_at_checked(4)?;
+    *rest = after;
+    u32::from_str_radix(digits, 16).ok()
 }
 
 /// The text of a raw JSON string with its quotes.
@@ -560,6 +606,18 @@ mod tests {
             write_text(plain, &mut out);
             assert_eq!(text(&out).unwrap(), plain);
             assert_eq!(serde_json::from_str::<String>(&out).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn every_escape_is_undone() {
+        for raw in [
+            r#""\"\\\/\b\f\n\r\t""#,
+            r#""\u0000\u001f\u00e9\u00E9\uffff""#,
+            r#""a\ud83d\ude00b\uD800\uDC00\udbff\udfff""#,
+            r#""\\u0041\\\u0041 é\u00e9""#,
+        ] {
+            assert_eq!(text(raw).unwrap(), serde_json::from_str::<String>(raw).unwrap(), "{raw}");
         }
     }
 }

@@ -38,16 +38,17 @@ pub struct Layout {
 impl Layout {
     /// The layout of a table's record.
     pub(crate) fn new(table: &str, fields: &[Field]) -> Self {
-        let (mut always, mut sometimes) = (Vec::new(), Vec::new());
+        let (mut always, mut sometimes, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         for (place, field) in fields.iter().enumerate() {
             match usual(table, field) {
                 None => always.push(place),
+                // The absent ones last: JavaScript adds them to an object that is there already.
+                Some(Usual::Absent) => absent.push((place, Usual::Absent)),
                 Some(usual) => sometimes.push((place, usual)),
             }
         }
+        sometimes.append(&mut absent);
         assert!(sometimes.len() < 32, "the mask is a 32-bit integer in JavaScript");
-        // The absent ones last: JavaScript adds them to an object that is there already.
-        sometimes.sort_by_key(|(place, usual)| (*usual == Usual::Absent, *place));
         Layout { always, sometimes, same: fields.iter().position(|field| field.name == "created_at") }
     }
 }

@@ -191,14 +191,14 @@ macro_rules! record {
         impl $crate::model::Record for $name {
             const NAME: &'static str = stringify!($name);
             const TABLE: &'static str = $table;
-            const DOC: &'static str = concat!($($doc, "\n",)*);
+            const DOC: &'static str = $crate::platform::told(concat!($($doc, "\n",)*));
             const QUERY: &'static str = concat!("Query<", stringify!($name), ">");
             const FIELDS: &'static [$crate::model::Field] = &[$($crate::model::Field {
                 name: stringify!($field),
                 kind: <$type as $crate::model::Scalar>::KIND,
                 optional: <$type as $crate::model::Scalar>::OPTIONAL,
-                ts: <$type as $crate::model::Scalar>::TS,
-                doc: concat!($($fdoc, "\n",)*),
+                ts: $crate::platform::told(<$type as $crate::model::Scalar>::TS),
+                doc: $crate::platform::told(concat!($($fdoc, "\n",)*)),
             },)*];
 
             fn layout() -> &'static $crate::model::packed::Layout {

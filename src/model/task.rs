@@ -4,6 +4,7 @@ use super::field::{integer_from_json, words};
 use super::json::{self, Json, elements, members, write_text};
 use super::record::mutable_record;
 use super::{AgentId, Kind, Millis, Scalar, TaskId, Value};
+use crate::platform::{double, push_double};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -186,7 +187,10 @@ impl Backoff {
         };
         let wait = (self.base_ms as f64 * 2f64.powi(doublings as i32)).min(self.max_ms as f64);
         let strayed = wait * (1.0 + self.jitter * (2.0 * random - 1.0));
-        strayed.clamp(0.0, self.max_ms as f64).round() as i64
+        // Not `clamp`: its panic would print doubles, and what prints them is 12 KB of the module.
+        #[allow(clippy::manual_clamp)]
+        let within = strayed.max(0.0).min(self.max_ms as f64);
+        within.round() as i64
     }
 
     /// Why it makes no sense, if so.
@@ -217,7 +221,9 @@ impl Scalar for Backoff {
             return Value::Null;
         }
         let Backoff { kind, base_ms, max_ms, jitter } = self;
-        let text = format!(r#"{{"kind":"{kind}","baseMs":{base_ms},"maxMs":{max_ms},"jitter":{jitter}}}"#);
+        let mut text = format!(r#"{{"kind":"{kind}","baseMs":{base_ms},"maxMs":{max_ms},"jitter":"#);
+        push_double(*jitter, &mut text);
+        text.push('}');
         Value::Text(Cow::Owned(text))
     }
     fn from_value(value: Value<'_>) -> Result<Self, String> {
@@ -235,7 +241,7 @@ impl Scalar for Backoff {
                 "kind" => kind = Some(BackoffKind::from_json(value).map_err(refused)?),
                 "baseMs" => base = Some(integer_from_json(value).map_err(refused)?),
                 "maxMs" => max = Some(integer_from_json(value).map_err(refused)?),
-                "jitter" => jitter = Some(value.parse::<f64>().map_err(|_| refused("expected a number".to_owned()))?),
+                "jitter" => jitter = Some(double(value).ok_or_else(|| refused("expected a number".to_owned()))?),
                 _ => return Err(crate::Error::unknown(key, "is no field that Backoff has")),
             }
             Ok(())

@@ -217,8 +217,7 @@ impl<'a, E: Rules> Collection<'a, E> {
         self.cx.check(&record)?;
         places.extend(<E as Record>::position("updated_at"));
         places.extend(<E as Record>::position("version"));
-        places.sort_unstable();
-        places.dedup();
+        let places: Vec<_> = (0..<E as Record>::FIELDS.len()).filter(|place| places.contains(place)).collect();
         repository::update(self.cx.connection, &record, &places)?;
         Ok(record)
     }

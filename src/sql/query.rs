@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::{Argument, Field, Kind, MAX_INTEGER, Millis, Record, Scalar, Value, json};
+use crate::platform::double;
 use std::marker::PhantomData;
 
 /// The direction of an order key.
@@ -131,7 +132,7 @@ fn value_from_json(field: &Field, raw: &str) -> Result<Value<'static>> {
         Kind::Integer | Kind::Time => {
             <Millis as Scalar>::from_json(raw).map(|at| Value::Integer(at.0)).map_err(refused)
         }
-        Kind::Real => raw.parse().map(Value::Real).map_err(|_| refused("expected a number".to_owned())),
+        Kind::Real => double(raw).map(Value::Real).ok_or_else(|| refused("expected a number".to_owned())),
         Kind::Enum(words) => {
             let word = json::text(raw).map_err(refused)?;
             match words.contains(&&*word) {

@@ -198,6 +198,7 @@ macro_rules! __contract_cases {
                 the_default_backoff_is_a_second_that_doubles_and_strays_by_a_fifth,
                 a_huge_backoff_stays_within_2_to_the_53,
                 a_backoff_is_kept_as_given,
+                a_jitter_comes_back_to_the_last_digit,
                 a_backoff_that_makes_no_sense_is_refused,
                 a_released_attempt_does_not_count,
                 a_task_that_failed_before_can_be_completed,

@@ -377,8 +377,11 @@ impl Flusher {
 
     /// The records to be written: those that could not be written before, then the pages that are dirty now.
     fn encode(&self, state: &mut State) -> (Vec<Written>, BTreeSet<u32>) {
-        let mut records = std::mem::take(&mut state.frozen);
-        records.sort_by_key(|record| record.place);
+        let mut records: Vec<Written> = Vec::with_capacity(state.frozen.len());
+        for record in std::mem::take(&mut state.frozen) {
+            // Mostly the last one: what failed comes back flush by flush.
+            records.insert(records.partition_point(|before| before.place <= record.place), record);
+        }
         let mut segments = std::mem::take(&mut state.frozen_segments);
         let mut pages = self.pages.borrow_mut();
         if !pages.is_dirty() {

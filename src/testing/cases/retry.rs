@@ -112,6 +112,15 @@ pub async fn a_backoff_is_kept_as_given(subject: Subject) {
     assert_eq!(subject.task("default").await.backoff, Backoff::DEFAULT);
 }
 
+pub async fn a_jitter_comes_back_to_the_last_digit(subject: Subject) {
+    subject.arrange(&["t"]).await;
+    for jitter in [0.0, 1.0, 0.1, 0.125, 0.1 + 0.2, 1.0 / 3.0, 1.0 - f64::EPSILON, 1e-7, 1.5e-300, 5e-324] {
+        let backoff = Backoff { jitter, ..Backoff::DEFAULT };
+        let updated = subject.update_task("t", TaskPatch::new().backoff(backoff)).await.unwrap();
+        assert_eq!((updated.backoff.jitter, subject.task("t").await.backoff.jitter), (jitter, jitter));
+    }
+}
+
 pub async fn a_backoff_that_makes_no_sense_is_refused(subject: Subject) {
     let sound = Backoff::DEFAULT;
     for backoff in [

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use swarmstore::api::{Access, OPERATIONS, Operation, Parameter, operation, unpack};
-use swarmstore::{Error, ErrorCode, NewAgent, Result, Store, Tx};
+use swarmstore::{Error, ErrorCode, Millis, NewAgent, Result, Store, Tx};
 
 fn all() -> impl Iterator<Item = &'static Operation> {
     OPERATIONS.iter().copied().flatten()
@@ -32,12 +32,18 @@ fn answer(store: &Store, name: &str, arguments: &Json) -> Json {
     unpack(named(name), serde_json::from_str(&text).expect("JSON"))
 }
 
-/// A store with the agent `ada`, a task `held` that she has, and a stream.
+/// A store with the agent `ada`, a task `held` that she has, a group `held` of hers, a value `held`, and a stream.
 fn store() -> Store {
     let store = Store::open_blocking("memory:").expect("a store");
     answer(&store, "agents.add", &json!([{ "id": "ada", "agentType": "worker" }]));
     answer(&store, "tasks.add", &json!([{ "id": "held", "taskType": "work", "payload": {} }]));
     answer(&store, "tasks.claim", &json!(["ada"]));
+    answer(&store, "groups.add", &json!([{ "id": "held", "name": "Held", "groupType": "team" }]));
+    for (operation, arguments) in
+        [("groups.join", json!(["held", "ada", "lead"])), ("config.set", json!(["held", { "n": 1 }, "ada"]))]
+    {
+        assert_eq!(call(&store, named(operation), &arguments.to_string()).expect("an answer"), None);
+    }
     answer(
         &store,
         "events.append",
@@ -48,7 +54,16 @@ fn store() -> Store {
 
 /// All that is stored, in one text.
 fn dump(store: &Store) -> String {
-    let tables = ["agents", "tasks", "task_dependencies", "task_errors", "events"];
+    let tables = [
+        "agents",
+        "agent_groups",
+        "agent_group_members",
+        "swarm_config",
+        "tasks",
+        "task_dependencies",
+        "task_errors",
+        "events",
+    ];
     let rows = |table: &&str| {
         let rows = store.read_blocking(|tx| tx.query(&format!("SELECT * FROM {table} ORDER BY 1, 2"), &[]));
         format!("{:?}", rows.expect("rows"))
@@ -66,6 +81,7 @@ fn sample(operation: &Operation, parameter: &Parameter) -> Json {
         "agents" => {
             json!({ "id": "eve", "agentType": "worker", "name": "Eve", "capabilities": ["see"], "status": "idle" })
         }
+        "groups" => json!({ "id": "new", "name": "New", "groupType": "team", "configuration": { "n": 1 } }),
         _ => json!({
             "id": "new", "taskType": "work", "payload": { "n": 1 }, "queue": "q", "priority": "high", "runAt": 5,
             "dependencies": ["held"], "requiredCapabilities": [], "uniqueKey": "k", "maxRetries": 1,
@@ -73,19 +89,26 @@ fn sample(operation: &Operation, parameter: &Parameter) -> Json {
         }),
     };
     match parameter.name {
-        "agent_id" => json!("ada"),
+        "agent_id" | "updated_by" => json!("ada"),
         "id" if operation.namespace == "agents" => json!("ada"),
-        "id" => json!("held"),
+        "id" | "group_id" | "key" => json!("held"),
         "row" => row,
+        "rows" if operation.name == "update_many" && operation.namespace == "groups" => {
+            json!([{ "id": "held", "configuration": {} }])
+        }
         "rows" if operation.name == "update_many" => json!([{ "id": "held", "metadata": {} }]),
         "rows" => json!([row]),
         "ids" => json!(["x", "y"]),
         "patch" if operation.namespace == "agents" => json!({ "name": "Ada", "metadata": null }),
+        "patch" if operation.namespace == "groups" => json!({ "name": "Other", "configuration": null }),
         "patch" => json!({ "queue": "q", "uniqueKey": null }),
+        "role" => json!("reader"),
+        "status" => json!("busy"),
+        "prefix" => json!("h"),
         "lease_token" => json!("guess"),
-        "lease_ms" => json!(1_000),
+        "lease_ms" | "older_than_ms" => json!(1_000),
         "message" => json!("broken"),
-        "result" => json!({ "any": "thing" }),
+        "result" | "value" => json!({ "any": "thing" }),
         "stream" => json!({ "aggregateType": "task", "aggregateId": "s" }),
         "events" => json!([{ "eventType": "x", "data": {}, "metadata": {}, "id": "e" }]),
         "query" => json!({ "where": {}, "orderBy": [["id", "desc"]], "limit": 5, "offset": 0 }),
@@ -232,6 +255,7 @@ fn a_record_is_the_same_text_however_it_is_read() {
     let store = store();
     for (add, get, list, row) in [
         ("agents.add", "agents.get", "agents.list", sample(named("agents.add"), &named("agents.add").parameters[0])),
+        ("groups.add", "groups.get", "groups.list", sample(named("groups.add"), &named("groups.add").parameters[0])),
         ("tasks.add", "tasks.get", "tasks.list", sample(named("tasks.add"), &named("tasks.add").parameters[0])),
     ] {
         let text = |name, arguments: Json| call(&store, named(name), &arguments.to_string()).unwrap().unwrap();
@@ -260,6 +284,42 @@ fn absent_fields_are_left_out_and_others_have_their_javascript_names() {
     }
     let unclaimed = answer(&store, "tasks.release", &json!(["held", held["leaseToken"]]));
     assert!(unclaimed.get("leaseToken").is_none() && unclaimed.get("agentId").is_none());
+}
+
+#[test]
+fn memberships_and_values_have_their_javascript_names_and_absent_ones_are_left_out() {
+    let store = store();
+    let member = answer(&store, "groups.members", &json!(["held"]))[0].clone();
+    assert_eq!((&member["agentId"], &member["role"]), (&json!("ada"), &json!("lead")));
+    assert!(member["joinedAt"].is_i64());
+    assert_eq!(answer(&store, "groups.of", &json!(["ada"]))[0]["groupType"], "team");
+    assert_eq!(call(&store, named("groups.join"), r#"["held","ada"]"#).unwrap(), None);
+    assert!(answer(&store, "groups.members", &json!(["held"]))[0].get("role").is_none());
+
+    assert_eq!(answer(&store, "config.get", &json!(["held"])), json!({ "n": 1 }));
+    let entry = answer(&store, "config.all", &json!([]))[0].clone();
+    assert_eq!(
+        (&entry["key"], &entry["value"], &entry["updatedBy"]),
+        (&json!("held"), &json!({ "n": 1 }), &json!("ada"))
+    );
+    assert!(entry["updatedAt"].is_i64());
+    assert_eq!(call(&store, named("config.set"), r#"["held",null]"#).unwrap(), None);
+    assert_eq!(call(&store, named("config.get"), r#"["held"]"#).unwrap().as_deref(), Some("null"));
+    assert!(answer(&store, "config.all", &json!(["he"]))[0].get("updatedBy").is_none());
+    assert_eq!(call(&store, named("config.get"), r#"["other"]"#).unwrap(), None);
+}
+
+#[test]
+fn a_sweep_answers_ids() {
+    let store = store();
+    store
+        .write_blocking(|tx| tx.agents().update("ada", swarmstore::AgentPatch::new().last_heartbeat(Millis(1))))
+        .unwrap();
+    assert_eq!(answer(&store, "agents.stale", &json!([60_000]))[0]["id"], "ada");
+    assert_eq!(answer(&store, "agents.sweep_stale", &json!([60_000])), json!({ "agents": ["ada"], "tasks": ["held"] }));
+    assert_eq!(answer(&store, "agents.sweep_stale", &json!([60_000])), json!({ "agents": [], "tasks": [] }));
+    assert_eq!(answer(&store, "agents.heartbeat", &json!(["ada"]))["status"], "idle");
+    assert_eq!(answer(&store, "agents.set_status", &json!(["ada", "busy"]))["status"], "busy");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::json::Reader;
-use crate::model::{Answer, Argument, Claim, Expected, given, json, refusal};
+use crate::model::{Answer, Argument, Claim, Expected, Json, given, json, refusal};
 
 /// The arguments of a call, taken one after another from the text of an array, which is walked over once.
 pub(crate) struct Arguments<'a> {
@@ -227,6 +227,24 @@ impl<T: Answer> Answer for Option<T> {
 
     fn pack(&self, out: &mut String) -> bool {
         self.as_ref().is_some_and(|answer| answer.pack(out))
+    }
+}
+
+/// Nothing: `undefined`.
+impl Answer for () {
+    const TYPE: &'static str = "void";
+
+    fn write_json(&self, _: &mut String) -> bool {
+        false
+    }
+}
+
+impl Answer for Json {
+    const TYPE: &'static str = "Json";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        out.push_str(self.as_str());
+        true
     }
 }
 

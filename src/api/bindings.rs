@@ -3,7 +3,7 @@
 use super::unpack::{answered, records};
 use super::{Access, OPERATIONS, Operation};
 use crate::model::packed::{Layout, Usual};
-use crate::model::{Agent, Event, Field, Kind, NewAgent, NewEvent, NewTask, Record, Task, camel};
+use crate::model::{Agent, Event, Field, Group, Kind, NewAgent, NewEvent, NewGroup, NewTask, Record, Task, camel};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -96,10 +96,15 @@ pub fn typescript() -> String {
          /** A failed attempt at a task. */\nexport interface TaskError {{ attempt: number; at: EpochMillis; message: string }}\n\n\
          /** How long a failed task waits: exponential doubles from `baseMs` up to `maxMs` (1 hour), fixed stays; `jitter` (0 to 1) is how far a wait strays, 0.2 or, when fixed, 0. */\n\
          export interface Backoff {{ kind: 'exponential' | 'fixed'; baseMs: number; maxMs?: number; jitter?: number }}\n\n\
+         /** An agent as a member of a group, and when it joined. */\nexport interface Membership {{ agentId: string; role?: string; joinedAt: EpochMillis }}\n\n\
+         /** A value of the configuration with its key, and when and by whom it was set last. */\n\
+         export interface ConfigEntry {{ key: string; value: Json; updatedAt: EpochMillis; updatedBy?: string }}\n\n\
          /** Names the stream of one aggregate. */\nexport interface Stream {{ aggregateType: string; aggregateId: string }}\n"
     );
     record::<Agent>(&mut out);
     draft(&mut out, "Agent", NewAgent::GIVEN);
+    record::<Group>(&mut out);
+    draft(&mut out, "Group", NewGroup::GIVEN);
     record::<Task>(&mut out);
     draft(&mut out, "Task", NewTask::GIVEN);
     record::<Event>(&mut out);
@@ -194,7 +199,7 @@ fn comment(doc: &str, indent: &str, out: &mut String) {
 }
 
 fn json_fields() -> Vec<String> {
-    let fields = Agent::FIELDS.iter().chain(Task::FIELDS).chain(Event::FIELDS);
+    let fields = Agent::FIELDS.iter().chain(Group::FIELDS).chain(Task::FIELDS).chain(Event::FIELDS);
     let mut names: Vec<_> =
         fields.filter(|field| field.kind == Kind::Json("null")).map(|field| camel(field.name)).collect();
     names.sort_unstable();

@@ -7,8 +7,8 @@ use super::{Access, Operation, Parameter};
 use crate::error::Result;
 use crate::model::packed::pack;
 use crate::model::{
-    Agent, AgentId, AgentPatch, Answer, Argument, Claim, Json, NewAgent, NewEvent, NewTask, Stream, Task, TaskId,
-    TaskPatch,
+    Agent, AgentId, AgentPatch, AgentStatus, Answer, Argument, Claim, Group, GroupId, GroupPatch, Json, NewAgent,
+    NewEvent, NewGroup, NewTask, Stream, Task, TaskId, TaskPatch,
 };
 use crate::platform::told;
 use crate::service::{EventFilter, ReadStream};
@@ -18,6 +18,12 @@ use crate::store::Tx;
 impl Members for AgentPatch {
     fn take(&mut self, key: &str, raw: &str) -> Result<bool> {
         AgentPatch::take(self, key, raw)
+    }
+}
+
+impl Members for GroupPatch {
+    fn take(&mut self, key: &str, raw: &str) -> Result<bool> {
+        GroupPatch::take(self, key, raw)
     }
 }
 
@@ -133,6 +139,59 @@ macro_rules! collection {
 
 const AGENTS: &[Operation] = collection!(agents, Agent, NewAgent, AgentPatch, AgentId, "an agent");
 
+const LIVELINESS: &[Operation] = operations! {
+    "Notes that an agent is alive, now; one that was `failed` is `idle` again. That alone is no change of the agent: \
+     `version` and `updatedAt` stay.\n\n@throws `NOT_FOUND`; `CONFLICT` when it is terminated";
+    Write agents.heartbeat(id: AgentId) -> "Agent", |tx| tx.agents().heartbeat(&id);
+
+    "Says what an agent is doing.\n\n@throws `NOT_FOUND`; `CONFLICT` when it is terminated, which is final";
+    Write agents.set_status(id: AgentId, status: AgentStatus) -> "Agent", |tx| tx.agents().set_status(&id, status);
+
+    "Answers the agents that gave their last sign of life more than so many milliseconds (0 or more) ago, the one silent \
+     for longest first. Those that are failed or terminated are not among them.\n\n@throws `INVALID_ARGUMENT`";
+    Read agents.stale(older_than_ms: i64) -> "Agent[]", |tx| tx.agents().stale(older_than_ms);
+
+    "Marks the stale agents failed and takes their tasks back; answers the ids of both. The attempt counts as failed: the \
+     task is claimable again at once, or stays failed when no retry is left.\n\n@throws `INVALID_ARGUMENT`";
+    Write agents.sweep_stale(older_than_ms: i64) -> "{ agents: string[]; tasks: string[] }",
+        |tx| tx.agents().sweep_stale(older_than_ms);
+};
+
+const GROUPS: &[Operation] = collection!(groups, Group, NewGroup, GroupPatch, GroupId, "a group");
+
+const MEMBERS: &[Operation] = operations! {
+    "Makes an agent a member of a group, in a role or in none. A member that joins again has the new role, and joined when \
+     it did.\n\n@throws `NOT_FOUND` for an unknown group or agent; `INVALID_ARGUMENT`";
+    Write groups.join(group_id: GroupId, agent_id: AgentId, role: Option<String>) -> "void",
+        |tx| tx.groups().join(&group_id, &agent_id, role.as_deref());
+
+    "Ends a membership; `false` when there was none.";
+    Write groups.leave(group_id: GroupId, agent_id: AgentId) -> "boolean", |tx| tx.groups().leave(&group_id, &agent_id);
+
+    "Answers who belongs to a group, who joined first first; nobody when there is no such group.";
+    Read groups.members(group_id: GroupId) -> "Membership[]", |tx| tx.groups().members(&group_id);
+
+    "Answers the groups that an agent belongs to, by id; none when there is no such agent.";
+    Read groups.of(agent_id: AgentId) -> "Group[]", |tx| tx.groups().of(&agent_id);
+};
+
+const CONFIG: &[Operation] = operations! {
+    "Reads the value under a key; `undefined` when there is none.\n\n@throws `INVALID_ARGUMENT` for a key that is empty, \
+     has over 1,024 bytes or a NUL";
+    Read config.get(key: String) -> "Json | undefined", |tx| tx.config().get(&key);
+
+    "Puts a value under a key, in place of the one that is there.\n\n@throws `INVALID_ARGUMENT`";
+    Write config.set(key: String, value: Json, updated_by: Option<String>) -> "void",
+        |tx| tx.config().set(&key, &value, updated_by.as_deref());
+
+    "Removes a key with its value; `false` when it was not there.\n\n@throws `INVALID_ARGUMENT`";
+    Write config.delete(key: String) -> "boolean", |tx| tx.config().delete(&key);
+
+    "Answers all values whose key begins with `prefix`, letter for letter (`%`, `_` and `*` mean themselves), in the order \
+     of their keys; all there are without one.";
+    Read config.all(prefix: Option<String>) -> "ConfigEntry[]", |tx| tx.config().all(prefix.as_deref().unwrap_or_default());
+};
+
 const TASKS: &[Operation] = collection!(tasks, Task, NewTask, TaskPatch, TaskId, "a task");
 
 const QUEUE: &[Operation] = operations! {
@@ -199,4 +258,4 @@ const EVENTS: &[Operation] = operations! {
 };
 
 /// All operations, in groups; an operation's number counts through them.
-pub const OPERATIONS: [&[Operation]; 4] = [AGENTS, TASKS, QUEUE, EVENTS];
+pub const OPERATIONS: [&[Operation]; 8] = [AGENTS, LIVELINESS, GROUPS, MEMBERS, CONFIG, TASKS, QUEUE, EVENTS];

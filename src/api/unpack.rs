@@ -2,13 +2,14 @@
 
 use super::Operation;
 use crate::model::packed::{Layout, Usual};
-use crate::model::{Agent, Event, Field, Record, Task, camel};
+use crate::model::{Agent, Event, Field, Group, Record, Task, camel};
 use serde_json::{Map, Value};
 
 /// The records that operations answer: their names, fields and layouts.
-pub(super) fn records() -> [(&'static str, &'static [Field], &'static Layout); 3] {
+pub(super) fn records() -> [(&'static str, &'static [Field], &'static Layout); 4] {
     [
         (Agent::NAME, Agent::FIELDS, Agent::layout()),
+        (Group::NAME, Group::FIELDS, Group::layout()),
         (Task::NAME, Task::FIELDS, Task::layout()),
         (Event::NAME, Event::FIELDS, Event::layout()),
     ]

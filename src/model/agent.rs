@@ -1,8 +1,9 @@
 //! Agents: who works in the swarm.
 
 use super::field::words;
+use super::json::write_text;
 use super::record::mutable_record;
-use super::{AgentId, Json, Millis};
+use super::{AgentId, Answer, Json, Millis, TaskId};
 
 words! {
     /// What an agent is doing.
@@ -60,4 +61,43 @@ mutable_record! {
         terminated_at: Option<Millis>,
     }
     only_new {}
+}
+
+/// What a sweep of the stale agents did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Swept {
+    /// The agents that were marked failed, the one silent for longest first.
+    pub agents: Vec<AgentId>,
+    /// The tasks that were taken from them.
+    pub tasks: Vec<TaskId>,
+}
+
+impl Swept {
+    pub(crate) fn new(agents: Vec<AgentId>, tasks: Vec<TaskId>) -> Self {
+        Swept { agents, tasks }
+    }
+}
+
+impl Answer for Swept {
+    const TYPE: &'static str = "{ agents: string[]; tasks: string[] }";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        out.push_str("{\"agents\":");
+        write_ids(&mut self.agents.iter().map(AgentId::as_str), out);
+        out.push_str(",\"tasks\":");
+        write_ids(&mut self.tasks.iter().map(TaskId::as_str), out);
+        out.push('}');
+        true
+    }
+}
+
+fn write_ids(ids: &mut dyn Iterator<Item = &str>, out: &mut String) {
+    let mut separator = '[';
+    for id in &mut *ids {
+        out.push(separator);
+        write_text(id, out);
+        separator = ',';
+    }
+    out.push_str(if separator == '[' { "[]" } else { "]" });
 }

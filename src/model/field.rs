@@ -3,7 +3,7 @@
 use super::json::{self, Json, Reader};
 use super::time::Millis;
 use super::value::Value;
-use super::{AgentId, EventId, MAX_INTEGER, TaskId, id};
+use super::{AgentId, EventId, GroupId, MAX_INTEGER, TaskId, id};
 use crate::platform::{double, push_double};
 use std::borrow::Cow;
 
@@ -273,7 +273,7 @@ macro_rules! ids {
         }
     )*};
 }
-ids!(AgentId, TaskId, EventId);
+ids!(AgentId, GroupId, TaskId, EventId);
 
 /// A list kept as a JSON array.
 macro_rules! lists {

@@ -76,6 +76,8 @@ macro_rules! ids {
 ids! {
     /// Names an agent.
     AgentId;
+    /// Names a group of agents.
+    GroupId;
     /// Names a task.
     TaskId;
     /// Names an event.

@@ -1,8 +1,10 @@
 //! Pure data: one noun per file. Knows nobody but the errors.
 
 mod agent;
+mod config;
 mod event;
 mod field;
+mod group;
 mod id;
 pub(crate) mod json;
 pub(crate) mod packed;
@@ -12,11 +14,13 @@ mod task;
 mod time;
 mod value;
 
-pub use agent::{Agent, AgentPatch, AgentStatus, NewAgent};
+pub use agent::{Agent, AgentPatch, AgentStatus, NewAgent, Swept};
+pub use config::ConfigEntry;
 pub use event::{Event, Expected, NewEvent, Stream};
 pub use field::{Answer, Argument, Field, Kind, Scalar};
+pub use group::{Group, GroupPatch, Membership, NewGroup};
 pub(crate) use id::refusal;
-pub use id::{AgentId, EventId, MAX_ID_BYTES, TaskId};
+pub use id::{AgentId, EventId, GroupId, MAX_ID_BYTES, TaskId};
 pub use json::{Json, MAX_DEPTH, MAX_INTEGER};
 pub use patch::Patch;
 pub use record::{MAX_KEY_BYTES, Mutable, Record, Row};

@@ -169,6 +169,21 @@ pub(crate) fn write_record<R: Record>(record: &R, out: &mut String) {
     out.push('}');
 }
 
+/// Appends a JSON object with these members; absent ones are left out.
+pub(crate) fn write_members(members: &[(&str, Kind, Value<'_>)], out: &mut String) {
+    let mut separator = '{';
+    for (name, kind, value) in members {
+        if *value != Value::Null {
+            out.push(separator);
+            separator = ',';
+            super::json::write_text(name, out);
+            out.push(':');
+            super::field::write_value(*kind, value, out);
+        }
+    }
+    out.push('}');
+}
+
 /// Appends a record packed.
 pub(crate) fn pack_record<R: Record>(record: &R, out: &mut String) {
     // A record that is there has all of its fields.

@@ -199,7 +199,7 @@ impl<'a, E: Rules> Collection<'a, E> {
         if E::COMPOUND { self.cx.atomically(run) } else { run() }
     }
 
-    fn current(&self, id: &str) -> Result<E> {
+    pub(super) fn current(&self, id: &str) -> Result<E> {
         repository::get(self.cx.connection, id)?.ok_or_else(|| Error::not_found(E::TABLE, id))
     }
 
@@ -209,7 +209,7 @@ impl<'a, E: Rules> Collection<'a, E> {
     }
 
     /// Writes the fields at these places with a new version.
-    fn store(&self, mut record: E, mut places: Vec<usize>) -> Result<E> {
+    pub(super) fn store(&self, mut record: E, mut places: Vec<usize>) -> Result<E> {
         let now = self.cx.now();
         let (_, updated_at, version) = record.stamp();
         *updated_at = now;

@@ -28,7 +28,7 @@ fn postgres(cx: &Context<'_>) -> Result<Vec<String>> {
 }
 
 #[cfg(feature = "postgres")]
-const POSTGRES: [(&str, &str); 5] = [
+const POSTGRES: [(&str, &str); 6] = [
     (
         "an index is not valid",
         "SELECT relname::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
@@ -51,6 +51,11 @@ const POSTGRES: [(&str, &str); 5] = [
         "SELECT id FROM tasks
          WHERE (parent_task_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tasks AS parent WHERE parent.id = tasks.parent_task_id))
             OR (agent_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM agents WHERE agents.id = tasks.agent_id))",
+    ),
+    (
+        "a member or its group is not there",
+        "SELECT group_id FROM agent_group_members
+         WHERE NOT EXISTS (SELECT 1 FROM agent_groups WHERE id = group_id) OR NOT EXISTS (SELECT 1 FROM agents WHERE id = agent_id)",
     ),
     (
         "a number of its stream is missing",

@@ -176,16 +176,33 @@ impl Tasks<'_> {
         };
         let mut reclaimed = Vec::new();
         for id in cx.connection.texts_locked(expired, &[Value::Integer(cx.now().0)])? {
-            let id = TaskId::new(id)?;
-            let task = found(cx, &id)?;
-            reclaimed.push(if task.attempt > task.max_retries {
-                give_up(cx, &id, task.attempt, LEASE_EXPIRED)?
-            } else {
-                try_again(cx, &id, task.attempt, LEASE_EXPIRED, None)?
-            });
+            reclaimed.push(take_back(cx, &TaskId::new(id)?, LEASE_EXPIRED)?);
         }
         Ok(reclaimed)
     }
+}
+
+/// Takes a task from whoever holds it; the attempt counts as failed.
+fn take_back(cx: &Context<'_>, id: &TaskId, why: &str) -> Result<Task> {
+    let task = found(cx, id)?;
+    if task.attempt > task.max_retries {
+        give_up(cx, id, task.attempt, why)
+    } else {
+        try_again(cx, id, task.attempt, why, None)
+    }
+}
+
+/// Takes back all that an agent holds; the attempts count as failed. Gives the ids of the tasks.
+pub(super) fn take_back_all(cx: &Context<'_>, agent: &str, why: &str) -> Result<Vec<TaskId>> {
+    let held = format!(
+        "SELECT id FROM tasks WHERE agent_id = ?1 AND lease_token IS NOT NULL ORDER BY id{}",
+        cx.connection.dialect().for_update()
+    );
+    let mut taken = Vec::new();
+    for id in cx.connection.texts_locked(&held, &[Value::text(agent)])? {
+        taken.push(take_back(cx, &TaskId::new(id)?, why)?.id);
+    }
+    Ok(taken)
 }
 
 const GIVE_BACK: &str = "status = 'pending', attempt = attempt - 1, agent_id = NULL, lease_token = NULL, \

@@ -1,7 +1,7 @@
 //! Records as tables: the statements that follow from a record's fields.
 
 use super::Dialect;
-use crate::model::{Agent, Event, Record, Task};
+use crate::model::{Agent, Event, Group, Record, Task};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
@@ -107,6 +107,7 @@ macro_rules! entity {
 }
 
 entity!(Agent);
+entity!(Group);
 entity!(Event);
 entity!(
     Task,

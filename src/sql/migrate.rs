@@ -26,7 +26,7 @@ impl Migration {
 }
 
 const MIGRATIONS: &[Migration] = &[Migration {
-    name: "agents, tasks and events",
+    name: "agents, groups, configuration, tasks and events",
     sqlite: schema::V1,
     #[cfg(feature = "postgres")]
     postgres: schema::postgres::V1,

@@ -34,6 +34,33 @@ CREATE TABLE agents (
 
 CREATE INDEX agents_by_status ON agents (status, last_heartbeat);
 
+CREATE TABLE agent_groups (
+    id            TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
+    name          TEXT    NOT NULL UNIQUE,
+    group_type    TEXT    NOT NULL,
+    configuration TEXT    NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    version       INTEGER NOT NULL CHECK (version >= 1)
+) WITHOUT ROWID;
+
+CREATE TABLE agent_group_members (
+    group_id  TEXT    NOT NULL REFERENCES agent_groups (id) ON DELETE CASCADE,
+    agent_id  TEXT    NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    role      TEXT,
+    joined_at INTEGER NOT NULL,
+    PRIMARY KEY (group_id, agent_id)
+) WITHOUT ROWID;
+
+CREATE INDEX agent_group_members_by_agent ON agent_group_members (agent_id);
+
+CREATE TABLE swarm_config (
+    key        TEXT    NOT NULL PRIMARY KEY CHECK (key <> ''),
+    value      TEXT    NOT NULL,
+    updated_at INTEGER NOT NULL,
+    updated_by TEXT
+) WITHOUT ROWID;
+
 CREATE TABLE tasks (
     id                    TEXT    NOT NULL PRIMARY KEY CHECK (id <> ''),
     task_type             TEXT    NOT NULL,

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::model::Value;
 use crate::platform::{Clock, MaybeSend};
 pub use crate::service::Limits;
-use crate::service::{self, Agents, Context, Events, IdSource, Tasks};
+use crate::service::{self, Agents, Config, Context, Events, Groups, IdSource, Tasks};
 use crate::sql::{Connection, SCHEMA_VERSION};
 pub use options::Options;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -402,6 +402,18 @@ impl<'a> Tx<'a> {
     #[must_use]
     pub fn agents(&'a self) -> Agents<'a> {
         Agents::new(&self.cx)
+    }
+
+    /// The groups of agents.
+    #[must_use]
+    pub fn groups(&'a self) -> Groups<'a> {
+        Groups::new(&self.cx)
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&'a self) -> Config<'a> {
+        Config::new(&self.cx)
     }
 
     /// The task queue.

@@ -1,4 +1,4 @@
-import type { Agents, Events, Tasks } from './operations.js';
+import type { Agents, Config, Events, Groups, Tasks } from './operations.js';
 import type { Durability, EpochMillis, ErrorCode } from './types.js';
 
 export type * from './operations.js';
@@ -68,6 +68,8 @@ export interface OpenOptions {
 /** The services over one open transaction. After its end every call is `CLOSED`. */
 export interface Transaction {
   readonly agents: Agents;
+  readonly groups: Groups;
+  readonly config: Config;
   readonly tasks: Tasks;
   readonly events: Events;
   /** As {@link SwarmStore.query}, seeing what this transaction has written. */
@@ -98,7 +100,7 @@ export interface Health {
 }
 
 /**
- * A store: agents, their tasks and events in one SQLite database, kept in IndexedDB or in memory.
+ * A store: agents and their groups, configuration, tasks and events in one SQLite database, kept in IndexedDB or in memory.
  *
  * ```js
  * const store = await SwarmStore.open('demo');
@@ -146,6 +148,8 @@ export class SwarmStore implements AsyncDisposable {
   readonly storage: 'indexeddb' | 'memory';
 
   readonly agents: Agents;
+  readonly groups: Groups;
+  readonly config: Config;
   readonly tasks: Tasks;
   readonly events: Events;
 

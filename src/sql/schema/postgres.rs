@@ -23,6 +23,33 @@ CREATE TABLE agents (
 
 CREATE INDEX agents_by_status ON agents (status, last_heartbeat);
 
+CREATE TABLE agent_groups (
+    id            TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (id <> ''),
+    name          TEXT COLLATE "C" NOT NULL UNIQUE,
+    group_type    TEXT COLLATE "C" NOT NULL,
+    configuration TEXT COLLATE "C" NOT NULL,
+    created_at    BIGINT NOT NULL,
+    updated_at    BIGINT NOT NULL,
+    version       BIGINT NOT NULL CHECK (version >= 1)
+);
+
+CREATE TABLE agent_group_members (
+    group_id  TEXT COLLATE "C" NOT NULL REFERENCES agent_groups (id) ON DELETE CASCADE,
+    agent_id  TEXT COLLATE "C" NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    role      TEXT COLLATE "C",
+    joined_at BIGINT NOT NULL,
+    PRIMARY KEY (group_id, agent_id)
+);
+
+CREATE INDEX agent_group_members_by_agent ON agent_group_members (agent_id);
+
+CREATE TABLE swarm_config (
+    key        TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (key <> ''),
+    value      TEXT COLLATE "C" NOT NULL,
+    updated_at BIGINT NOT NULL,
+    updated_by TEXT COLLATE "C"
+);
+
 -- A queue leaves many dead rows behind: they are cleared away early, or a claim would step over them.
 CREATE TABLE tasks (
     id                    TEXT COLLATE "C" NOT NULL PRIMARY KEY CHECK (id <> ''),

@@ -10,6 +10,12 @@ export async function prepare(store) {
     { id: 'paused', agentType: 'worker', status: 'paused' },
     { id: 'gone', agentType: 'worker', status: 'terminated' },
   ]);
+  await store.groups.addMany([
+    { id: 'readers', name: 'Readers', groupType: 'team' },
+    { id: 'writers', name: 'Writers', groupType: 'team' },
+  ]);
+  await store.groups.join('readers', 'ada', 'lead');
+  await store.config.set('limits.tokens', { max: 1000 }, 'ada');
   await store.tasks.addMany([
     { id: 'plain', taskType: 'x', payload: 1, priority: 1 },
     { id: 'later', taskType: 'x', payload: 1, runAt: Date.now() + 1e9, uniqueKey: 'only one' },
@@ -86,6 +92,10 @@ export function cases(tokens) {
       capabilities: ['x', 7, [1], [null], {}, [['x']]],
       lastHeartbeat: ['now', NaN, 1.5, {}, new Date(NaN), 2 ** 53],
     }],
+    ['groups', { name: 'Judges', groupType: 'team' }, ['name', 'groupType'], ['configuration'], {
+      name: [...notText(), 'x'.repeat(1025), 'a\0b'],
+      groupType: [...notText(), 'a\0b'],
+    }],
     ['tasks', { taskType: 'x', payload: 1 }, ['taskType', 'payload'], ['payload'], {
       taskType: notText(),
       queue: notText(),
@@ -102,7 +112,10 @@ export function cases(tokens) {
       backoff: [7, 'fixed', {}, [], { kind: 'linear', baseMs: 1 }, { kind: 'fixed' }, { kind: 'fixed', baseMs: -1 }, { kind: 'fixed', baseMs: '1' }, { kind: 'fixed', baseMs: NaN }, { kind: 'exponential', baseMs: 1, jitter: 2 }, { kind: 'fixed', baseMs: 1, colour: 'red' }],
     }],
   ]) {
-    const known = of === 'agents' ? 'ada' : 'plain';
+    const known = { agents: 'ada', groups: 'readers', tasks: 'plain' }[of];
+    // Rows beside the one that is judged.
+    const beside = (id) => (of === 'groups' ? { ...good, id, name: `The ${id}` } : { ...good, id });
+    const typed = required.find((field) => snake(field) !== field);
     const rows = [];
     for (const value of [undefined, ...notObject()]) rows.push([value, { code: INVALID }]);
     for (const field of required) {
@@ -112,7 +125,7 @@ export function cases(tokens) {
     for (const value of badIds()) if (value !== undefined && value !== null) rows.push([{ ...good, id: value }, { code: INVALID, field: 'id' }]);
     for (const [field, values] of Object.entries(wrong)) for (const value of values) rows.push([{ ...good, [field]: value }, { code: INVALID, under: field }]);
     for (const field of json) for (const value of badJson()) rows.push([{ ...good, [field]: value }, { code: INVALID, under: field }]);
-    rows.push([{ ...good, colour: 'red' }, { code: INVALID, field: 'colour' }], [{ ...good, [snake(required[0])]: 'x' }, { code: INVALID, field: snake(required[0]) }]);
+    rows.push([{ ...good, colour: 'red' }, { code: INVALID, field: 'colour' }], [{ ...good, [snake(typed)]: 'x' }, { code: INVALID, field: snake(typed) }]);
     for (const field of ['version', 'createdAt', 'updatedAt']) rows.push([{ ...good, [field]: 1 }, { code: INVALID, field }]);
     if (of === 'tasks') {
       for (const field of ['attempt', 'status', 'agentId', 'leaseToken', 'leaseExpiresAt', 'result', 'errors', 'completedAt']) rows.push([{ ...good, [field]: 1 }, { code: INVALID, field }]);
@@ -123,17 +136,17 @@ export function cases(tokens) {
         [{ ...good, parentTaskId: 'nobody' }, { code: [INVALID, 'CONSTRAINT', 'NOT_FOUND'] }],
       );
     } else {
-      rows.push([{ ...good, name: 'Ada' }, { code: 'CONFLICT' }]);
+      rows.push([{ ...good, name: of === 'groups' ? 'Readers' : 'Ada' }, { code: 'CONFLICT' }]);
     }
 
     for (const write of ['add', 'put']) for (const [row, expected] of rows) bad(`${of}.${write}`, [row], expected);
     for (const write of ['addMany', 'putMany']) {
       for (const value of [undefined, 7, 'x', {}, null]) bad(`${of}.${write}`, [value], INVALID);
-      for (const [row, expected] of rows) if (row !== undefined) bad(`${of}.${write}`, [[good, { ...good, id: 'fine' }, row]], { ...expected, index: 2 });
+      for (const [row, expected] of rows) if (row !== undefined) bad(`${of}.${write}`, [[beside('first'), beside('fine'), row]], { ...expected, index: 2 });
       bad(`${of}.${write}`, [[good, undefined]], INVALID);
     }
     bad(`${of}.add`, [{ ...good, id: known }], 'CONFLICT');
-    bad(`${of}.addMany`, [[{ ...good, id: 'twice' }, { ...good, id: 'twice' }]], { code: 'CONFLICT', index: 1 });
+    bad(`${of}.addMany`, [[beside('twice'), beside('twice')]], { code: 'CONFLICT', index: 1 });
 
     for (const id of badIds()) {
       bad(`${of}.get`, [id], INVALID);
@@ -163,10 +176,12 @@ export function cases(tokens) {
     if (of === 'tasks') {
       for (const field of ['attempt', 'status', 'agentId', 'leaseToken', 'leaseExpiresAt', 'result', 'errors', 'completedAt']) patches.push([{ [field]: 1 }, { code: INVALID, field }]);
       patches.push([{ dependencies: ['child'] }, { code: INVALID, field: 'dependencies' }], [{ parentTaskId: 'child' }, { code: INVALID, field: 'parentTaskId' }], [{ uniqueKey: 'only one' }, { code: 'CONFLICT' }]);
-    } else {
+    } else if (of === 'agents') {
       patches.push([{ status: 'sleeping' }, { code: INVALID, field: 'status' }]);
       bad('agents.update', ['paused', { name: 'Ada' }], 'CONFLICT');
       bad('agents.update', ['gone', { status: 'active' }], 'CONFLICT');
+    } else {
+      bad('groups.update', ['writers', { name: 'Readers' }], 'CONFLICT');
     }
     for (const [patch, expected] of patches) {
       bad(`${of}.update`, [known, patch], expected);
@@ -183,7 +198,7 @@ export function cases(tokens) {
       bad(`${of}.${read}`, [{ where: { colour: 'red' } }], INVALID);
       bad(`${of}.${read}`, [{ where: { id: 7 } }], INVALID);
       bad(`${of}.${read}`, [{ where: { version: 'one' } }], INVALID);
-      bad(`${of}.${read}`, [{ where: { status: 'sleeping' } }], INVALID);
+      if (of !== 'groups') bad(`${of}.${read}`, [{ where: { status: 'sleeping' } }], INVALID);
       bad(`${of}.${read}`, [{ where: { createdAt: NaN } }], INVALID);
       bad(`${of}.${read}`, [{ colour: 'red' }], { code: INVALID, field: 'colour' });
     }
@@ -193,6 +208,35 @@ export function cases(tokens) {
     for (const orderBy of ['id', [['id', 'up']], [['id']], ['id'], [[7, 'asc']], [['id', 'asc', 'x']], {}]) bad(`${of}.list`, [{ orderBy }], { code: INVALID, under: 'orderBy' });
     for (const after of ['nobody', 7, {}, '']) bad(`${of}.list`, [{ after }], { code: INVALID, field: 'after' });
   }
+
+  // ---- agents, groups, configuration ------------------------------------------------------------
+  for (const id of badIds()) {
+    bad('agents.heartbeat', [id], INVALID);
+    bad('agents.setStatus', [id, 'idle'], INVALID);
+    bad('groups.members', [id], { code: INVALID, field: 'groupId' });
+    bad('groups.of', [id], { code: INVALID, field: 'agentId' });
+    for (const name of ['join', 'leave']) {
+      bad(`groups.${name}`, [id, 'ada'], { code: INVALID, field: 'groupId' });
+      bad(`groups.${name}`, ['readers', id], { code: INVALID, field: 'agentId' });
+    }
+  }
+  bad('agents.heartbeat', ['nobody'], { code: 'NOT_FOUND', id: 'nobody' });
+  bad('agents.heartbeat', ['gone'], { code: 'CONFLICT', id: 'gone' });
+  bad('agents.setStatus', ['nobody', 'idle'], { code: 'NOT_FOUND', id: 'nobody' });
+  bad('agents.setStatus', ['gone', 'idle'], { code: 'CONFLICT', id: 'gone' });
+  for (const status of ['sleeping', '', 7, null, undefined, {}, ['idle'], NaN]) bad('agents.setStatus', ['ada', status], { code: INVALID, field: 'status' });
+  for (const name of ['stale', 'sweepStale']) {
+    for (const olderThanMs of [-1, 1.5, '1', NaN, null, undefined, {}, [1], true, 1n, 2 ** 53, new Date(NaN)]) bad(`agents.${name}`, [olderThanMs], { code: INVALID, field: 'olderThanMs' });
+  }
+  bad('groups.join', ['nowhere', 'ada'], { code: 'NOT_FOUND', id: 'nowhere' });
+  bad('groups.join', ['readers', 'nobody'], { code: 'NOT_FOUND', id: 'nobody' });
+  for (const role of [...notText(), 'a\0b']) bad('groups.join', ['readers', 'ada', role], { code: INVALID, field: 'role' });
+  for (const key of [...notText(), '', 'x'.repeat(1025), 'ü'.repeat(513), 'a\0b', null, undefined]) {
+    for (const [name, ...rest] of [['get'], ['set', 1], ['delete']]) bad(`config.${name}`, [key, ...rest], { code: INVALID, field: 'key' });
+  }
+  for (const value of [...badJson(), undefined]) bad('config.set', ['limits.tokens', value], { code: INVALID, under: 'value' });
+  for (const by of [...notText(), 'a\0b']) bad('config.set', ['limits.tokens', 1, by], { code: INVALID, field: 'updatedBy' });
+  for (const prefix of [...notText(), 'a\0b']) bad('config.all', [prefix], { code: INVALID, field: 'prefix' });
 
   // ---- the queue -------------------------------------------------------------------------------
   for (const id of badIds()) {

@@ -3,14 +3,18 @@ import {
   SwarmStore,
   SwarmStoreError,
   type Agent,
+  type ConfigEntry,
   type Durability,
   type EpochMillis,
   type ErrorCode,
   type Event,
+  type Group,
   type Health,
   type Json,
+  type Membership,
   type NewAgent,
   type NewEvent,
+  type NewGroup,
   type NewTask,
   type OpenOptions,
   type Query,
@@ -89,7 +93,30 @@ export async function useAgents({ agents }: SwarmStore): Promise<void> {
   const changed: Agent[] = await agents.updateMany([{ id: 'a', name: 'Ada' }]);
   const deleted: number = await agents.deleteMany(['a']);
   const gone: boolean = await agents.delete(agent.id);
+  const alive: Agent = await agents.heartbeat(agent.id);
+  const paused: Agent = await agents.setStatus(agent.id, 'paused');
+  const stale: Agent[] = await agents.stale(30_000);
+  const swept: { agents: string[]; tasks: string[] } = await agents.sweepStale(30_000);
+  console.log(alive, paused, stale, swept);
   console.log(found, updated, put, listed, count, added, many, changed, deleted, gone);
+}
+
+export async function useGroupsAndConfig({ groups, config, transaction }: SwarmStore): Promise<void> {
+  const fresh: NewGroup = { name: 'Readers', groupType: 'team', configuration: { quorum: 2 } };
+  const group: Group = await groups.add(fresh);
+  const renamed: Group = await groups.update(group.id, { name: 'Writers', configuration: null });
+  const listed: Group[] = await groups.list({ where: { groupType: 'team' } });
+  const joined: void = await groups.join(group.id, 'ada', 'lead');
+  const members: Membership[] = await groups.members(group.id);
+  const role: string | undefined = members[0]?.role;
+  const of: Group[] = await groups.of('ada');
+  const left: boolean = await groups.leave(group.id, 'ada');
+  await config.set('limits.tokens', { max: 1_000 }, 'ada');
+  const value: Json | undefined = await config.get('limits.tokens');
+  const all: ConfigEntry[] = await config.all('limits.');
+  const gone: boolean = await config.delete('limits.tokens');
+  await transaction((tx) => tx.config.set('a', 1).then(() => tx.groups.count()));
+  console.log(renamed, listed, joined, role, of, left, value, all, gone);
 }
 
 export async function useTasks({ tasks }: SwarmStore, agent: Agent, at: Time): Promise<void> {

@@ -14,6 +14,9 @@ export async function mistakes(store: SwarmStore, task: Task): Promise<void> {
   await store.tasks.list({ orderBy: [['colour', 'asc']] }); // wrong
   await store.tasks.complete(task.id); // wrong
   await store.agents.update('a', { version: 2 }); // wrong
+  await store.agents.setStatus('a', 'sleeping'); // wrong
+  await store.groups.add({ name: 'Readers' }); // wrong
+  await store.config.set('key', () => 1); // wrong
   await store.events.append({ aggregateType: 'tile' }, []); // wrong
   await store.maintain('everything'); // wrong
   await store.transaction(async (tx) => tx.close()); // wrong

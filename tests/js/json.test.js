@@ -148,6 +148,8 @@ test('a_fault_in_an_argument_itself_names_the_argument', () => {
   refused(['a', NaN], { field: 'argument 2', index: undefined });
   refused(['\ud800'], { field: 'id', message: /lone surrogate/ }, 0, ['id']);
   refused(['id', 'token', new Date()], { field: 'result' }, 4, ['id', 'leaseToken', 'result']);
+  refused(['key', [{ deep: [NaN] }]], { field: 'value[0].deep[0]' }, 2, ['key', 'value']);
+  refused(['key', { deep: [NaN] }], { field: 'value.deep[0]' }, 2, ['key', 'value']);
   refused([new Map()], { field: 'task' }, 0, ['task']);
 });
 

@@ -270,7 +270,7 @@ export function cases(tokens) {
     for (const token of [7, null, undefined, {}, [], '\ud800', NaN]) bad(operation, ['claimed', token, ...rest], { code: INVALID, field: 'leaseToken' });
   }
   for (const leaseMs of [0, -1, 1.5, '1', NaN, null, undefined, {}, 2 ** 53]) bad('tasks.extend', ['claimed', tokens.claimed, leaseMs], { code: INVALID, field: 'leaseMs' });
-  for (const result of badJson()) bad('tasks.complete', ['claimed', tokens.claimed, result], INVALID);
+  for (const result of badJson()) bad('tasks.complete', ['claimed', tokens.claimed, result], { code: INVALID, under: 'result' });
   for (const message of [...notText(), null, undefined]) bad('tasks.fail', ['claimed', tokens.claimed, message], { code: INVALID, field: 'message' });
   for (const options of [7, 'x', [], { retry: 'no' }, { retry: 1 }, { colour: 'red' }, { trust: {} }]) bad('tasks.fail', ['claimed', tokens.claimed, 'oops', options], INVALID);
   bad('tasks.cancel', ['nobody'], 'NOT_FOUND');

@@ -19,9 +19,13 @@ export const isWellFormed = typeof String.prototype.isWellFormed === 'function'
 
 /** Where the walk is: the keys from the argument down. The stack is shared by one argument's walk and read only to report. */
 class Path {
-  /** @param {string} root name of the argument, used when the argument itself is at fault */
-  constructor(root) {
+  /**
+   * @param {string} root name of the argument, used when the argument itself is at fault
+   * @param {string} from what every path begins with: the name of an argument that is a Json value, nothing before a record's fields
+   */
+  constructor(root, from) {
     this.root = root;
+    this.from = from;
     /** @type {number | undefined} */
     this.index = undefined;
     /** @type {(string | number)[]} */
@@ -33,7 +37,7 @@ class Path {
    * @param {string} reason
    */
   refuse(length, reason) {
-    let field = '';
+    let field = this.from;
     for (const key of this.keys.slice(0, length)) {
       if (typeof key === 'number') field += `[${key}]`;
       else if (!/^[A-Za-z_$][\w$]*$/.test(key)) field += `[${JSON.stringify(key)}]`;
@@ -61,9 +65,11 @@ export function encode(args, raw, names) {
   for (let i = 0; i < length; i += 1) {
     const value = args[i];
     if (value === undefined || isScalar(value)) continue;
-    const path = new Path(names?.[i] ?? `argument ${i + 1}`);
+    const isJson = (raw >> i) & 1;
+    const name = names?.[i] ?? `argument ${i + 1}`;
+    const path = new Path(name, isJson ? name : '');
     if (typeof value !== 'object') throw path.refuse(0, fault(value));
-    const kept = (raw >> i) & 1 ? json(/** @type {object} */ (value), 0, 0, path) : plain(value, path);
+    const kept = isJson ? json(/** @type {object} */ (value), 0, 0, path) : plain(value, path);
     if (kept !== value) args = Object.assign([...args], { [i]: kept });
   }
   return JSON.stringify(args);

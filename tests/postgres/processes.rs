@@ -1,59 +1,76 @@
 //! Several processes on one store.
 
-use crate::support::{Schema, agent, agent_id, close, task};
-use std::collections::BTreeSet;
-use std::process::{Child, Command, Stdio};
-use swarmstore::{Claim, Query, Store, TaskStatus};
+#[path = "../shared/thousand.rs"]
+mod shared;
 
-/// Tells a copy of this program that it is another process, and which store to work on.
+use crate::support::{Schema, close};
+use shared::{CALLERS, Held, check, fill, work};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use swarmstore::Store;
+
+/// Tells a copy of this program that it is another process: which store to work on, and as which caller.
 const STORE: &str = "SWARMSTORE_TEST_STORE";
-const PROCESSES: usize = 8;
-const TASKS: usize = 300;
+const CALLER: &str = "SWARMSTORE_TEST_CALLER";
 
 #[test]
-fn eight_processes_claim_from_one_queue_and_no_task_is_under_two_live_leases() {
+fn eight_processes_do_each_of_a_thousand_tasks_once_and_no_task_is_under_two_live_leases() {
     if let Ok(url) = std::env::var(STORE) {
-        return work(&url);
+        return work_and_tell(&url, std::env::var(CALLER).unwrap().parse().unwrap());
     }
     let schema = Schema::new();
     let store = schema.open();
-    store.write_blocking(|tx| tx.agents().add(agent("ada"))).unwrap();
-    let new: Vec<_> = (0..TASKS).map(|number| task(&format!("{number:03}")).max_retries(0_u32)).collect();
-    store.write_blocking(|tx| tx.tasks().add_many(new.iter().cloned())).unwrap();
-    let processes: Vec<Child> = (0..PROCESSES).map(|_| other_process(&schema)).collect();
-    let mut given = Vec::new();
-    for process in processes {
-        let output = process.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
-        given.extend(text.lines().filter_map(|line| line.rsplit_once("given ")).map(|(_, id)| id.to_owned()));
+    fill(&store);
+    let mut processes: Vec<Child> = (0..CALLERS).map(|caller| other_process(&schema, caller)).collect();
+    let said = processes.iter_mut().map(|process| BufReader::new(process.stdout.take().unwrap()).lines());
+    let mut said: Vec<_> = said.map(|lines| lines.map(Result::unwrap)).collect();
+    // All are connected before the first of them begins.
+    for lines in &mut said {
+        assert!(lines.any(|line| line.ends_with("ready")), "it connects");
     }
-    assert_eq!((given.len(), given.iter().collect::<BTreeSet<_>>().len()), (TASKS, TASKS));
-    let done = Query::new().filter("status", &TaskStatus::Completed).unwrap();
-    assert_eq!(store.read_blocking(|tx| tx.tasks().count(&done)).unwrap(), i64::try_from(TASKS).unwrap());
+    for process in &mut processes {
+        process.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    }
+    let mut all = Vec::new();
+    for (mut process, lines) in processes.into_iter().zip(said) {
+        all.extend(lines.filter_map(|line| line.rsplit_once("held ").map(|(_, held)| read(held))));
+        assert!(process.wait().unwrap().success());
+    }
+    check(&store, all);
     close(&store);
 }
 
-fn other_process(schema: &Schema) -> Child {
+fn other_process(schema: &Schema, caller: usize) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "processes::eight_processes_claim_from_one_queue_and_no_task_is_under_two_live_leases"])
+        .args(["--exact"])
+        .arg("processes::eight_processes_do_each_of_a_thousand_tasks_once_and_no_task_is_under_two_live_leases")
         .args(["--nocapture", "--test-threads=1"])
         .env(STORE, schema.url())
+        .env(CALLER, caller.to_string())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
 }
 
-/// Claims and finishes until there is nothing left.
-fn work(url: &str) {
+fn work_and_tell(url: &str, caller: usize) {
     let store = Store::options().pool_min_idle(0).open_blocking(url).unwrap();
-    loop {
-        let claimed = store.write_blocking(|tx| tx.tasks().claim(&agent_id("ada"), &Claim::default())).unwrap();
-        let Some(task) = claimed.first() else { break };
-        // A second live lease on it would make this fail.
-        let token = task.lease_token.as_deref().unwrap();
-        store.write_blocking(|tx| tx.tasks().complete(&task.id, token, None)).unwrap();
-        println!("given {}", task.id);
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    for Held { task, agent, from, to, completed } in work(&store, caller) {
+        println!("held {task} {agent} {from} {to} {completed}");
     }
     close(&store);
+}
+
+fn read(said: &str) -> Held {
+    let mut words = said.split(' ');
+    let mut next = || words.next().expect("five words").to_owned();
+    Held {
+        task: next(),
+        agent: next(),
+        from: next().parse().unwrap(),
+        to: next().parse().unwrap(),
+        completed: next().parse().unwrap(),
+    }
 }

@@ -7,5 +7,6 @@ mod files;
 mod processes;
 mod sharing;
 mod support;
+mod thousand;
 
 swarmstore::contract!(contract_sqlite, support::a_file());

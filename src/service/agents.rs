@@ -206,7 +206,7 @@ pub(super) fn name_is_free<R: Record>(cx: &Context<'_>, record: &R, name: Option
     }
 }
 
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
 mod tests {
     use super::STALE;
     use crate::{Store, Value};

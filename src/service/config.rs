@@ -119,11 +119,10 @@ fn after_all_with(prefix: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{RANGE, after_all_with};
+    use crate::{Store, Value};
 
-    #[cfg(not(target_family = "wasm"))]
     #[test]
     fn a_prefix_is_looked_up_in_the_index_of_the_keys() {
-        use crate::{Store, Value};
         let store = Store::open_blocking("memory:").unwrap();
         let sql = format!("EXPLAIN QUERY PLAN {RANGE}");
         let plan = store.read_blocking(|tx| tx.query(&sql, &[Value::text("a"), Value::text("b")])).unwrap();

@@ -195,9 +195,15 @@ const CONFIG: &[Operation] = operations! {
 const TASKS: &[Operation] = collection!(tasks, Task, NewTask, TaskPatch, TaskId, "a task");
 
 const QUEUE: &[Operation] = operations! {
+    "Adds tasks that may name each other as dependencies and parents, in any order, all or none. Answers them in the order \
+     given. One whose unique key is taken and that has `onConflict: 'existing'` is answered by the task that is there, for \
+     which those that name it then wait.\n\n\
+     @throws as `add`, with the `index` of the row that failed; `INVALID_ARGUMENT` for an unknown id or a cycle";
+    Write tasks.add_flow(tasks: Rows<NewTask> as "NewTask[]") -> "Task[]", |tx| tx.tasks().add_flow(tasks.0);
+
     "Gives an agent the most urgent tasks that are due: highest priority first, then the earliest `runAt`, then id. \
-     Expired leases are reclaimed first. Only pending tasks are given whose dependencies are completed and whose required \
-     capabilities the agent has.\n\n\
+     Expired leases are reclaimed first. Only pending tasks are given whose queue is not paused, whose dependencies are \
+     completed and whose required capabilities the agent has.\n\n\
      `limit`: 1 to 1,000 (1); `leaseMs`: 1 or more (60,000).\n\n\
      @throws `NOT_FOUND` for an unknown agent; `CONFLICT` when it is paused, failed or terminated; `INVALID_ARGUMENT`";
     Write tasks.claim(agent_id: AgentId, options: Claim) -> "Task[]", |tx| tx.tasks().claim(&agent_id, &options);

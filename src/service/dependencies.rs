@@ -6,25 +6,46 @@ use crate::error::{Error, Result};
 use crate::model::{OnDependencyFailure, Record, Task, TaskStatus};
 use crate::sql::{Dialect, Value};
 
-/// Stores the task's dependencies and how many of them are unmet.
+/// Replaces the task's dependencies, and stores how many of them are unmet.
 ///
 /// A dependency that has failed or was cancelled already counts as one that does so now.
 pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
     let id = Value::text(task.id.as_str()).into_owned();
+    are_distinct(task)?;
     cx.connection.execute("DELETE FROM task_dependencies WHERE task_id = ?1", std::slice::from_ref(&id))?;
+    let found = link(cx, task)?;
+    is_acyclic(cx, &id)?;
+    judge(cx, task, found)
+}
+
+/// Stores the dependencies of a task that is new, so that nothing waits for it that it could wait for. They are distinct.
+pub(super) fn set_new(cx: &Context<'_>, task: &mut Task) -> Result<()> {
+    if task.dependencies.contains(&task.id) {
+        return Err(waits_for_itself());
+    }
+    let found = link(cx, task)?;
+    judge(cx, task, found)
+}
+
+/// Refuses a dependency that is named twice.
+pub(super) fn are_distinct(task: &Task) -> Result<()> {
+    let mut sorted: Vec<_> = task.dependencies.iter().collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(Error::invalid("dependencies", format!("{} is there twice", pair[0]))),
+    }
+}
+
+/// Stores the edges; gives how many are unmet, and why the task is lost if it is.
+fn link(cx: &Context<'_>, task: &Task) -> Result<(i64, Option<String>)> {
+    let id = Value::text(task.id.as_str());
     let mut unmet = 0;
     let mut lost_one = None;
     for (place, dependency) in (0..).zip(&task.dependencies) {
         let on = Value::text(dependency.as_str());
-        if task.dependencies[..usize::try_from(place).unwrap_or(0)].contains(dependency) {
-            return Err(Error::invalid("dependencies", format!("{dependency} is there twice")));
-        }
-        match cx
-            .connection
-            .texts("SELECT status FROM tasks WHERE id = ?1", std::slice::from_ref(&on))?
-            .first()
-            .map(String::as_str)
-        {
+        let status = cx.connection.texts("SELECT status FROM tasks WHERE id = ?1", std::slice::from_ref(&on))?;
+        match status.first().map(String::as_str) {
             None => return Err(Error::invalid("dependencies", format!("there is no task {dependency}"))),
             Some("completed") => {}
             Some(status) => {
@@ -37,7 +58,12 @@ pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
         let insert = "INSERT INTO task_dependencies (task_id, depends_on, place) VALUES (?1, ?2, ?3)";
         cx.connection.execute(insert, &[id.clone(), on, Value::Integer(place)])?;
     }
-    is_acyclic(cx, &id)?;
+    Ok((unmet, lost_one))
+}
+
+/// Stores the counts; cancels the task if it is lost and does not hold.
+fn judge(cx: &Context<'_>, task: &mut Task, (unmet, lost_one): (i64, Option<String>)) -> Result<()> {
+    let id = Value::text(task.id.as_str()).into_owned();
     let count = i64::try_from(task.dependencies.len()).unwrap_or(i64::MAX);
     cx.connection.execute(
         "UPDATE tasks SET unmet_dependencies = ?2, dependency_count = ?3 WHERE id = ?1",
@@ -55,6 +81,11 @@ pub(super) fn set(cx: &Context<'_>, task: &mut Task) -> Result<()> {
     Ok(())
 }
 
+/// What a cycle is refused with.
+pub(super) fn waits_for_itself() -> Error {
+    Error::invalid("dependencies", "would make the task wait for itself")
+}
+
 fn is_acyclic(cx: &Context<'_>, id: &Value<'_>) -> Result<()> {
     let sql = "
         WITH RECURSIVE prerequisites (id) AS (
@@ -64,7 +95,7 @@ fn is_acyclic(cx: &Context<'_>, id: &Value<'_>) -> Result<()> {
         )
         SELECT COUNT(*) FROM prerequisites WHERE id = ?1";
     if cx.connection.integer(sql, std::slice::from_ref(id))? > 0 {
-        return Err(Error::invalid("dependencies", "would make the task wait for itself"));
+        return Err(waits_for_itself());
     }
     Ok(())
 }

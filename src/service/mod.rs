@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod dependencies;
 mod events;
+mod flows;
 mod groups;
 mod health;
 mod queue;

@@ -31,8 +31,8 @@ impl<'a> Deref for Tasks<'a> {
 
 /// A new task, and what to do when its unique key is taken.
 pub(crate) struct Draft {
-    task: Task,
-    on_conflict: OnConflict,
+    pub(super) task: Task,
+    pub(super) on_conflict: OnConflict,
 }
 
 impl AsRef<Task> for Draft {
@@ -63,6 +63,7 @@ impl Rules for Task {
         if task.parent_task_id.as_ref() == Some(&task.id) {
             return Err(part_of_itself());
         }
+        dependencies::are_distinct(&task)?;
         Ok(Draft { task, on_conflict })
     }
 
@@ -76,7 +77,7 @@ impl Rules for Task {
         }
         cx.atomically(|| match insert(cx, &task, on_conflict)? {
             Some(there) => Ok(there),
-            None => dependencies::set(cx, &mut task).map(|()| task),
+            None => dependencies::set_new(cx, &mut task).map(|()| task),
         })
     }
 
@@ -140,7 +141,7 @@ fn from_new(new: NewTask, id: TaskId, cx: &Context<'_>) -> Task {
 }
 
 /// Inserts; gives the task that is there instead when the caller is content with that.
-fn insert(cx: &Context<'_>, task: &Task, on_conflict: OnConflict) -> Result<Option<Task>> {
+pub(super) fn insert(cx: &Context<'_>, task: &Task, on_conflict: OnConflict) -> Result<Option<Task>> {
     if repository::insert(cx.connection, task)? { Ok(None) } else { taken(cx, task, on_conflict).map(Some) }
 }
 
@@ -157,19 +158,21 @@ fn taken(cx: &Context<'_>, task: &Task, on_conflict: OnConflict) -> Result<Task>
         OnConflict::Existing => {
             repository::get(cx.connection, &holder)?.ok_or_else(|| Error::not_found(Task::TABLE, &holder))
         }
-        OnConflict::Error => {
-            Err(Error::conflict(Task::TABLE, &holder, "an unfinished task has this unique key already"))
-        }
+        OnConflict::Error => Err(key_is_taken(&holder)),
     }
 }
 
 /// The other unfinished task that has the same unique key.
-fn holder_of_key(cx: &Context<'_>, task: &Task) -> Result<Option<String>> {
+pub(super) fn holder_of_key(cx: &Context<'_>, task: &Task) -> Result<Option<String>> {
     let Some(key) = &task.unique_key else { return Ok(None) };
     let sql = "
         SELECT id FROM tasks
         WHERE unique_key = ?1 AND (status = 'pending' OR status = 'assigned' OR status = 'running') AND id <> ?2";
     Ok(cx.connection.texts(sql, &[Value::text(key), Value::text(task.id.as_str())])?.pop())
+}
+
+pub(super) fn key_is_taken(holder: &str) -> Error {
+    Error::conflict(Task::TABLE, holder, "an unfinished task has this unique key already")
 }
 
 /// What a changed task has to obey beyond its own fields.
@@ -179,7 +182,7 @@ fn settle(cx: &Context<'_>, current: &Task, task: &mut Task) -> Result<()> {
         && !task.status.is_final()
         && let Some(holder) = holder_of_key(cx, task)?
     {
-        return Err(Error::conflict(Task::TABLE, &holder, "an unfinished task has this unique key already"));
+        return Err(key_is_taken(&holder));
     }
     if task.parent_task_id != current.parent_task_id {
         is_no_descendant(cx, task)?;
@@ -210,7 +213,7 @@ fn is_no_descendant(cx: &Context<'_>, task: &Task) -> Result<()> {
     if found > 0 { Err(part_of_itself()) } else { Ok(()) }
 }
 
-fn part_of_itself() -> Error {
+pub(super) fn part_of_itself() -> Error {
     Error::invalid("parent_task_id", "would make the task a part of itself")
 }
 

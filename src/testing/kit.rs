@@ -220,6 +220,10 @@ impl Subject {
         self.write(move |tx| tx.tasks().release(&id, &token)).await
     }
 
+    pub(super) async fn add_flow(&self, tasks: Vec<NewTask>) -> Result<Vec<Task>> {
+        self.write(move |tx| tx.tasks().add_flow(tasks.clone())).await
+    }
+
     pub(super) async fn cancel(&self, id: &str) -> Result<Vec<Task>> {
         let id = task_id(id);
         self.write(move |tx| tx.tasks().cancel(&id, None)).await

@@ -295,6 +295,20 @@ macro_rules! __contract_cases {
                 deleting_a_task_that_waits_frees_what_it_waited_for,
                 a_refused_change_of_dependencies_leaves_nothing_even_when_its_error_is_caught,
             }
+            flows {
+                a_flow_is_added_in_any_order_and_answered_in_the_order_given,
+                a_flow_may_depend_on_tasks_that_are_there,
+                parents_of_a_flow_may_come_after_their_parts,
+                a_cycle_in_a_flow_is_refused_with_the_index_of_a_row_in_it,
+                an_unknown_id_in_a_flow_is_refused_with_the_index_of_the_row,
+                a_flow_is_all_or_nothing_and_names_the_row_that_failed,
+                a_refused_flow_leaves_nothing_even_when_its_error_is_caught,
+                a_flow_waits_for_the_task_that_answers_for_a_row_whose_key_is_taken,
+                rows_of_a_flow_with_one_key_are_one_task,
+                a_flow_after_a_lost_task_is_cancelled_as_far_as_it_waits_for_it,
+                a_flow_of_nothing_is_nothing,
+                a_long_line_of_tasks_is_a_flow,
+            }
             streams {
                 what_was_appended_reads_back_equal,
                 what_is_not_given_gets_its_default,

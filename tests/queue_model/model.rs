@@ -85,6 +85,9 @@ impl Model {
         };
         let dependencies: Vec<String> = dependencies.iter().map(|number| self.named(*number)).collect();
         let id = id_of(self.added);
+        if twice(&dependencies) {
+            return Err(ErrorCode::InvalidArgument);
+        }
         let holds_key = |task: &Modelled| key.is_some() && task.key == *key && !task.seen.is_final();
         if let Some((holder, _)) = self.tasks.iter().find(|(_, task)| holds_key(task)) {
             return if *existing { Ok(vec![holder.clone()]) } else { Err(ErrorCode::Conflict) };
@@ -111,9 +114,8 @@ impl Model {
 
     fn check_dependencies(&self, id: &str, dependencies: &[String]) -> Result<(), ErrorCode> {
         let known = dependencies.iter().all(|on| self.tasks.contains_key(on));
-        let twice = dependencies.iter().enumerate().any(|(at, on)| dependencies[..at].contains(on));
         let cycle = dependencies.iter().any(|on| self.reaches(on, id));
-        if known && !twice && !cycle { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
+        if known && !twice(dependencies) && !cycle { Ok(()) } else { Err(ErrorCode::InvalidArgument) }
     }
 
     /// Whether one task waits, near or far, for another, or is it.
@@ -267,6 +269,11 @@ impl Model {
         }
         lost
     }
+}
+
+/// Whether one is named twice.
+fn twice(dependencies: &[String]) -> bool {
+    dependencies.iter().enumerate().any(|(at, on)| dependencies[..at].contains(on))
 }
 
 /// Back among the pending ones; the attempt counts or not.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod dependencies;
 pub mod events;
 pub mod files;
+pub mod flows;
 pub mod groups;
 pub mod json;
 pub mod lease;

@@ -232,6 +232,11 @@ const QUEUE: &[Operation] = operations! {
     "Gives a claimed task back as if it had not been claimed.\n\n@throws `NOT_FOUND`; `LEASE_LOST`";
     Write tasks.release(id: TaskId, lease_token: String) -> "Task", |tx| tx.tasks().release(&id, &lease_token);
 
+    "Gives a claimed task back as if it had not been claimed, to be claimed again `delayMs` (0 or more) milliseconds from \
+     now.\n\n@throws `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT`";
+    Write tasks.snooze(id: TaskId, lease_token: String, delay_ms: i64) -> "Task",
+        |tx| tx.tasks().snooze(&id, &lease_token, delay_ms);
+
     "Calls off an unfinished task, and what depends on it unless that holds; with `subtree`, its unfinished subtasks too. \
      Answers all that were cancelled, the task itself first.\n\n@throws `NOT_FOUND`; `CONFLICT` when it is finished";
     Write tasks.cancel(id: TaskId, options: CancelOptions) -> "Task[]",

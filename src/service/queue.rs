@@ -20,14 +20,20 @@ const LEASE_EXPIRED: &str = "lease expired";
 impl Tasks<'_> {
     /// Gives an agent the most urgent tasks that are due: highest priority first, then the earliest `run_at`, then id.
     ///
-    /// Expired leases are reclaimed first, in the same transaction. Only pending tasks are given whose dependencies are
-    /// all completed and whose required capabilities the agent has.
+    /// Expired leases are reclaimed first, in the same transaction. Only pending tasks are given whose queue is not paused,
+    /// whose dependencies are all completed and whose required capabilities the agent has.
     ///
     /// # Errors
     /// `NOT_FOUND` for an unknown agent; `CONFLICT` when the agent is paused, failed or terminated;
     /// `INVALID_ARGUMENT` for a limit outside 1–1,000 or a lease under 1 ms.
     pub fn claim(&self, agent: &AgentId, claim: &Claim) -> Result<Vec<Task>> {
         let cx = self.context();
+        for queue in &claim.queues {
+            cx.check_text("queues", queue)?;
+        }
+        for task_type in &claim.types {
+            cx.check_text("types", task_type)?;
+        }
         if !(1..=MAX_CLAIM).contains(&claim.limit) {
             return Err(Error::invalid("limit", format!("expected 1 to {MAX_CLAIM}")));
         }
@@ -55,8 +61,8 @@ impl Tasks<'_> {
     /// `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT` for a lease under 1 ms.
     pub fn extend(&self, id: &TaskId, token: &str, lease_ms: i64) -> Result<Task> {
         let cx = self.context();
-        let expires = lease_end(cx, lease_ms)?;
         leased(cx, id, token)?;
+        let expires = lease_end(cx, lease_ms)?;
         change(cx, id, "lease_expires_at = ?3", &[Value::Integer(expires.0)])
     }
 
@@ -66,13 +72,13 @@ impl Tasks<'_> {
     /// `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT` for a result that cannot be stored.
     pub fn complete(&self, id: &TaskId, token: &str, result: Option<&Json>) -> Result<Task> {
         let cx = self.context();
+        leased(cx, id, token)?;
         if let Some(result) = result {
             if let Some(reason) = Scalar::refusal(result) {
                 return Err(Error::invalid("result", reason));
             }
             cx.check_size("result", result.as_str())?;
         }
-        leased(cx, id, token)?;
         dependencies::met(cx, id.as_str())?;
         let set = "status = 'completed', result = ?3, completed_at = ?2, lease_token = NULL, lease_expires_at = NULL";
         change(cx, id, set, &[result.map_or(Value::Null, Scalar::to_value)])
@@ -85,8 +91,8 @@ impl Tasks<'_> {
     /// `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT` for a message that cannot be stored.
     pub fn fail(&self, id: &TaskId, token: &str, message: &str) -> Result<Task> {
         let cx = self.context();
-        cx.check_text("message", message)?;
         let lease = leased(cx, id, token)?;
+        cx.check_text("message", message)?;
         if lease.attempt > lease.max_retries {
             return give_up(cx, id, lease.attempt, message);
         }
@@ -101,8 +107,8 @@ impl Tasks<'_> {
     /// As [`fail`](Self::fail).
     pub fn fail_for_good(&self, id: &TaskId, token: &str, message: &str) -> Result<Task> {
         let cx = self.context();
-        cx.check_text("message", message)?;
         let lease = leased(cx, id, token)?;
+        cx.check_text("message", message)?;
         give_up(cx, id, lease.attempt, message)
     }
 
@@ -114,6 +120,20 @@ impl Tasks<'_> {
         let cx = self.context();
         leased(cx, id, token)?;
         change(cx, id, GIVE_BACK, &[])
+    }
+
+    /// Gives a claimed task back as if it had not been claimed, to be claimed again so many milliseconds from now.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; `LEASE_LOST`; `INVALID_ARGUMENT` for a delay under 0 ms.
+    pub fn snooze(&self, id: &TaskId, token: &str, delay_ms: i64) -> Result<Task> {
+        let cx = self.context();
+        leased(cx, id, token)?;
+        let due = cx.now().plus(delay_ms);
+        if delay_ms < 0 || due.0 > crate::model::MAX_INTEGER {
+            return Err(Error::invalid("delay_ms", "expected 0 or more milliseconds"));
+        }
+        change(cx, id, &[GIVE_BACK, ", run_at = ?3"].concat(), &[Value::Integer(due.0)])
     }
 
     /// Calls off a task that is not finished, and what depends on it unless that holds. Gives all that were cancelled,
@@ -289,7 +309,7 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
     Ok(tasks)
 }
 
-/// The queues in which a task waits that could be claimed: one step through the index for each.
+/// The queues that are not paused and in which a task waits that could be claimed: one step through the index for each.
 fn waiting_queues(cx: &Context<'_>) -> Result<Vec<String>> {
     let claimable = "tasks INDEXED BY tasks_claimable WHERE status = 'pending' AND unmet_dependencies = 0";
     let sql = format!(
@@ -391,7 +411,7 @@ fn leased(cx: &Context<'_>, id: &TaskId, token: &str) -> Result<Leased> {
     })
 }
 
-fn found(cx: &Context<'_>, id: &TaskId) -> Result<Task> {
+pub(super) fn found(cx: &Context<'_>, id: &TaskId) -> Result<Task> {
     repository::get(cx.connection, id.as_str())?.ok_or_else(|| Error::not_found(Task::TABLE, id.as_str()))
 }
 
@@ -400,7 +420,7 @@ fn read_all(cx: &Context<'_>, ids: &[String]) -> Result<Vec<Task>> {
 }
 
 /// Changes one task: `?1` is its id, `?2` the time, `?3` and on are `more`.
-fn change(cx: &Context<'_>, id: &TaskId, set: &str, more: &[Value<'_>]) -> Result<Task> {
+pub(super) fn change(cx: &Context<'_>, id: &TaskId, set: &str, more: &[Value<'_>]) -> Result<Task> {
     let sql = format!("UPDATE tasks SET {set}, updated_at = ?2, version = version + 1 WHERE id = ?1");
     let mut values = vec![Value::text(id.as_str()), Value::Integer(cx.now().0)];
     values.extend_from_slice(more);

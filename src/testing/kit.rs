@@ -220,6 +220,11 @@ impl Subject {
         self.write(move |tx| tx.tasks().release(&id, &token)).await
     }
 
+    pub(super) async fn snooze(&self, task: &Task, delay_ms: i64) -> Result<Task> {
+        let (id, token) = lease(task);
+        self.write(move |tx| tx.tasks().snooze(&id, &token, delay_ms)).await
+    }
+
     pub(super) async fn add_flow(&self, tasks: Vec<NewTask>) -> Result<Vec<Task>> {
         self.write(move |tx| tx.tasks().add_flow(tasks.clone())).await
     }

@@ -309,6 +309,12 @@ macro_rules! __contract_cases {
                 a_flow_of_nothing_is_nothing,
                 a_long_line_of_tasks_is_a_flow,
             }
+            snooze {
+                a_snoozed_task_is_claimable_again_after_its_delay,
+                a_snoozed_attempt_does_not_count,
+                snoozing_needs_the_lease,
+                a_delay_under_0_or_beyond_2_to_the_53_is_refused,
+            }
             streams {
                 what_was_appended_reads_back_equal,
                 what_is_not_given_gets_its_default,

@@ -18,6 +18,7 @@ pub mod queries;
 pub mod reclaim;
 pub mod records;
 pub mod retry;
+pub mod snooze;
 pub mod streams;
 pub mod tasks;
 pub mod transactions;

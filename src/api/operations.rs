@@ -248,6 +248,15 @@ const QUEUE: &[Operation] = operations! {
     "Takes back the tasks whose lease has expired; the attempt counts as failed. `claim` does this by itself. Answers the \
      tasks taken back.";
     Write tasks.reclaim_expired() -> "Task[]", |tx| tx.tasks().reclaim_expired();
+
+    "Lists the tasks that failed for good, as `list` does: the first 100 by id when nothing is said.\n\n@throws as `list`";
+    Read tasks.dead_letters(query: Query<Task>) -> "Task[]", |tx| list_text::<Task>(tx, &tx.tasks().failed(query)?);
+
+    "Makes tasks that failed for good pending again, all or none: due now, with attempt 0; their errors stay. What holds \
+     because of them goes on when they are completed; what was cancelled stays so. Answers them in the order given.\n\n\
+     @throws `NOT_FOUND`; `CONFLICT` when one is not failed, or an unfinished task has its unique key; with the `index` of \
+     the id that failed";
+    Write tasks.redrive(ids: Rows<TaskId> as "string[]") -> "Task[]", |tx| tx.tasks().redrive(&ids.0);
 };
 
 const EVENTS: &[Operation] = operations! {

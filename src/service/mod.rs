@@ -6,6 +6,7 @@ mod claim_beside;
 mod collection;
 mod config;
 mod context;
+mod dead_letters;
 mod dependencies;
 mod events;
 mod flows;

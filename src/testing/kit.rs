@@ -229,6 +229,11 @@ impl Subject {
         self.write(move |tx| tx.tasks().add_flow(tasks.clone())).await
     }
 
+    pub(super) async fn redrive(&self, ids: &[&str]) -> Result<Vec<Task>> {
+        let ids: Vec<TaskId> = ids.iter().map(|id| task_id(id)).collect();
+        self.write(move |tx| tx.tasks().redrive(&ids)).await
+    }
+
     pub(super) async fn cancel(&self, id: &str) -> Result<Vec<Task>> {
         let id = task_id(id);
         self.write(move |tx| tx.tasks().cancel(&id, None)).await

@@ -315,6 +315,17 @@ macro_rules! __contract_cases {
                 snoozing_needs_the_lease,
                 a_delay_under_0_or_beyond_2_to_the_53_is_refused,
             }
+            dead_letters {
+                dead_letters_are_the_failed_tasks,
+                dead_letters_are_listed_as_a_query_says,
+                a_redriven_task_starts_again_at_attempt_0_and_its_errors_stay,
+                redriving_answers_in_the_order_given,
+                only_failed_tasks_are_redriven_all_or_none,
+                a_task_whose_unique_key_is_taken_meanwhile_is_not_redriven,
+                what_holds_goes_on_when_its_redriven_dependency_is_completed,
+                what_holds_goes_on_waiting_when_the_redriven_task_fails_again,
+                a_task_added_after_a_redriven_one_waits_for_it,
+            }
             streams {
                 what_was_appended_reads_back_equal,
                 what_is_not_given_gets_its_default,

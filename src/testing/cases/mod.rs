@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod claim;
 pub mod close;
 pub mod config;
+pub mod dead_letters;
 pub mod dependencies;
 pub mod events;
 pub mod files;

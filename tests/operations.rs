@@ -62,6 +62,7 @@ fn dump(store: &Store) -> String {
         "tasks",
         "task_dependencies",
         "task_errors",
+        "queues",
         "events",
     ];
     let rows = |table: &&str| {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::json::Reader;
-use crate::model::{Answer, Argument, Claim, Expected, Json, given, json, refusal};
+use crate::model::{Answer, Argument, Claim, Expected, Json, Queue, TaskCounts, TaskStatus, given, json, refusal};
 
 /// The arguments of a call, taken one after another from the text of an array, which is walked over once.
 pub(crate) struct Arguments<'a> {
@@ -253,6 +253,40 @@ impl Answer for bool {
 
     fn write_json(&self, out: &mut String) -> bool {
         out.push_str(if *self { "true" } else { "false" });
+        true
+    }
+}
+
+impl Answer for TaskCounts {
+    const TYPE: &'static str = "Record<Task['status'], number>";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        for (at, status) in TaskStatus::ALL.iter().enumerate() {
+            out.push_str(if at == 0 { "{\"" } else { ",\"" });
+            out.push_str(status.as_str());
+            out.push_str("\":");
+            self.of(*status).write_json(out);
+        }
+        out.push('}');
+        true
+    }
+}
+
+impl Answer for Queue {
+    const TYPE: &'static str = "Queue";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        out.push_str("{\"name\":");
+        json::write_text(&self.name, out);
+        out.push_str(",\"paused\":");
+        self.paused_at.is_some().write_json(out);
+        if let Some(at) = self.paused_at {
+            out.push_str(",\"pausedAt\":");
+            at.0.write_json(out);
+        }
+        out.push_str(",\"counts\":");
+        self.counts.write_json(out);
+        out.push('}');
         true
     }
 }

@@ -99,6 +99,8 @@ pub fn typescript() -> String {
          /** An agent as a member of a group, and when it joined. */\nexport interface Membership {{ agentId: string; role?: string; joinedAt: EpochMillis }}\n\n\
          /** A value of the configuration with its key, and when and by whom it was set last. */\n\
          export interface ConfigEntry {{ key: string; value: Json; updatedAt: EpochMillis; updatedBy?: string }}\n\n\
+         /** A queue: a name that tasks have. */\n\
+         export interface Queue {{ name: string; paused: boolean; pausedAt?: EpochMillis; counts: Record<Task['status'], number> }}\n\n\
          /** Names the stream of one aggregate. */\nexport interface Stream {{ aggregateType: string; aggregateId: string }}\n"
     );
     record::<Agent>(&mut out);

@@ -257,6 +257,20 @@ const QUEUE: &[Operation] = operations! {
      @throws `NOT_FOUND`; `CONFLICT` when one is not failed, or an unfinished task has its unique key; with the `index` of \
      the id that failed";
     Write tasks.redrive(ids: Rows<TaskId> as "string[]") -> "Task[]", |tx| tx.tasks().redrive(&ids.0);
+
+    "Lets claims pass a queue over, also when they name it, until it is resumed. What is claimed already goes on. Any name \
+     will do: a queue exists by being named. Pausing again changes nothing.\n\n@throws `INVALID_ARGUMENT`";
+    Write tasks.pause(queue: String) -> "void", |tx| tx.tasks().pause(&queue);
+
+    "Lets a paused queue be claimed from again; does nothing when it is not paused.\n\n@throws `INVALID_ARGUMENT`";
+    Write tasks.resume(queue: String) -> "void", |tx| tx.tasks().resume(&queue);
+
+    "How many tasks there are in each status, of one queue or of all.\n\n@throws `INVALID_ARGUMENT`";
+    Read tasks.counts(queue: Option<String>) -> "Record<Task['status'], number>",
+        |tx| tx.tasks().counts(queue.as_deref());
+
+    "All queues in which a task is or that are paused, by name, with how many tasks they have in each status.";
+    Read tasks.queues() -> "Queue[]", |tx| tx.tasks().queues();
 };
 
 const EVENTS: &[Operation] = operations! {

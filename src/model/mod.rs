@@ -26,8 +26,8 @@ pub use patch::Patch;
 pub use record::{MAX_KEY_BYTES, Mutable, Record, Row};
 pub(crate) use record::{camel, given, is_camel_of};
 pub use task::{
-    Backoff, BackoffKind, Claim, NewTask, OnConflict, OnDependencyFailure, Priority, Task, TaskError, TaskPatch,
-    TaskStatus, TrustOperation,
+    Backoff, BackoffKind, Claim, NewTask, OnConflict, OnDependencyFailure, Priority, Queue, Task, TaskCounts,
+    TaskError, TaskPatch, TaskStatus, TrustOperation,
 };
 pub use time::Millis;
 pub use value::Value;

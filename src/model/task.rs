@@ -34,6 +34,40 @@ impl TaskStatus {
     }
 }
 
+/// How many tasks there are in each state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TaskCounts([i64; TaskStatus::ALL.len()]);
+
+impl TaskCounts {
+    /// How many are in this state.
+    #[must_use]
+    pub fn of(&self, status: TaskStatus) -> i64 {
+        self.0[status as usize]
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn set(&mut self, status: TaskStatus, count: i64) {
+        self.0[status as usize] = count;
+    }
+}
+
+/// A queue: a name that tasks have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Since when it is paused, if it is.
+    pub paused_at: Option<Millis>,
+    /// How many tasks it has in each state.
+    pub counts: TaskCounts,
+}
+
 words! {
     /// What becomes of a task when one that it depends on fails for good or is cancelled.
     OnDependencyFailure {

@@ -35,7 +35,7 @@ pub(super) fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Mill
              CROSS JOIN LATERAL (
                  SELECT id FROM tasks
                  WHERE status = 'pending' AND unmet_dependencies = 0 AND priority = urgency.priority AND run_at <= ?4{only}
-                   AND trust_operation IS NULL
+                   AND queue NOT IN (SELECT name FROM queues) AND trust_operation IS NULL
                    AND (required_capabilities = '[]' OR NOT EXISTS (
                        SELECT 1 FROM jsonb_array_elements_text(required_capabilities::jsonb) AS required (name)
                        WHERE name NOT IN (SELECT jsonb_array_elements_text(?5::jsonb))))

@@ -1,7 +1,7 @@
 //! What every rule works with: the open transaction, the time, fresh ids, the limits.
 
 use crate::error::{ErrorCode, Result};
-use crate::model::{Millis, Record};
+use crate::model::{MAX_KEY_BYTES, Millis, Record};
 use crate::platform::Clock;
 use crate::sql::Connection;
 use std::cell::Cell;
@@ -120,6 +120,17 @@ impl<'a> Context<'a> {
             return Err(crate::Error::invalid(field, "must not contain NUL"));
         }
         self.check_size(field, text)
+    }
+
+    /// A text that an index holds.
+    pub(super) fn check_key(&self, field: &str, text: &str) -> Result<()> {
+        self.check_text(field, text)?;
+        match text.len() {
+            length if length > MAX_KEY_BYTES => {
+                Err(crate::Error::invalid(field, format!("has {length} bytes, more than the limit of {MAX_KEY_BYTES}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn check_size(&self, field: &str, text: &str) -> Result<()> {

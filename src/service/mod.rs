@@ -13,6 +13,7 @@ mod flows;
 mod groups;
 mod health;
 mod queue;
+mod queues;
 mod tasks;
 
 pub use agents::Agents;

@@ -6,7 +6,7 @@
 #[cfg(feature = "postgres")]
 use super::claim_beside;
 use super::context::illegal;
-use super::{Context, Tasks, dependencies};
+use super::{Context, Tasks, dependencies, queues};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Agent, AgentId, Backoff, Claim, Json, Millis, Record, Scalar, Task, TaskId, TaskStatus, Value};
 use crate::sql::{Dialect, Entity, repository};
@@ -264,7 +264,7 @@ fn pick(cx: &Context<'_>, agent: &Agent, claim: &Claim, expires: Millis) -> Resu
     }
     let queues = match claim.queues.is_empty() {
         true => waiting_queues(cx)?,
-        false => claim.queues.clone(),
+        false => queues::not_paused(cx, claim.queues.clone())?,
     };
     if queues.is_empty() {
         return Ok(Vec::new());
@@ -319,7 +319,7 @@ fn waiting_queues(cx: &Context<'_>) -> Result<Vec<String>> {
              SELECT (SELECT MIN(queue) FROM {claimable} AND queue > waiting.queue) FROM waiting
              WHERE waiting.queue IS NOT NULL
          )
-         SELECT queue FROM waiting WHERE queue IS NOT NULL"
+         SELECT queue FROM waiting WHERE queue IS NOT NULL AND NOT EXISTS (SELECT 1 FROM queues WHERE name = waiting.queue)"
     );
     cx.connection.texts(&sql, &[])
 }

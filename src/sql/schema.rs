@@ -106,6 +106,7 @@ CREATE INDEX tasks_claimable
     WHERE status = 'pending' AND unmet_dependencies = 0;
 CREATE INDEX tasks_by_status ON tasks (status, priority DESC, created_at, id);
 CREATE INDEX tasks_by_lease ON tasks (lease_expires_at) WHERE lease_expires_at IS NOT NULL;
+CREATE INDEX tasks_by_end ON tasks (completed_at, id) WHERE completed_at IS NOT NULL;
 CREATE INDEX tasks_by_agent ON tasks (agent_id) WHERE agent_id IS NOT NULL;
 CREATE INDEX tasks_by_parent ON tasks (parent_task_id) WHERE parent_task_id IS NOT NULL;
 CREATE UNIQUE INDEX tasks_by_unique_key ON tasks (unique_key)
@@ -127,6 +128,12 @@ CREATE TABLE task_errors (
     at      INTEGER NOT NULL,
     message TEXT    NOT NULL,
     PRIMARY KEY (task_id, number)
+) WITHOUT ROWID;
+
+-- A queue exists by being named; here are those that are paused.
+CREATE TABLE queues (
+    name      TEXT    NOT NULL PRIMARY KEY,
+    paused_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- An event outlives the agent and the task that it names, so there are no foreign keys.

@@ -234,6 +234,14 @@ impl Subject {
         self.write(move |tx| tx.tasks().redrive(&ids)).await
     }
 
+    pub(super) async fn pause(&self, queue: &'static str) {
+        self.write(move |tx| tx.tasks().pause(queue)).await.expect("it is paused");
+    }
+
+    pub(super) async fn resume(&self, queue: &'static str) {
+        self.write(move |tx| tx.tasks().resume(queue)).await.expect("it is resumed");
+    }
+
     pub(super) async fn cancel(&self, id: &str) -> Result<Vec<Task>> {
         let id = task_id(id);
         self.write(move |tx| tx.tasks().cancel(&id, None)).await

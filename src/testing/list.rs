@@ -326,6 +326,22 @@ macro_rules! __contract_cases {
                 what_holds_goes_on_waiting_when_the_redriven_task_fails_again,
                 a_task_added_after_a_redriven_one_waits_for_it,
             }
+            queues {
+                a_paused_queue_is_passed_over_until_it_is_resumed,
+                when_every_queue_is_paused_nothing_is_claimed,
+                many_queues_may_be_paused_and_named,
+                pausing_and_resuming_twice_changes_nothing,
+                a_queue_may_be_paused_before_anything_is_in_it,
+                what_is_claimed_from_a_queue_goes_on_when_it_is_paused,
+                what_expires_or_is_given_back_in_a_paused_queue_waits,
+                a_task_moved_out_of_a_paused_queue_is_claimable,
+                a_pause_that_is_rolled_back_is_none,
+                a_pause_survives_a_restart,
+                counts_has_every_status_of_one_queue_or_of_all,
+                counts_of_an_empty_store_are_all_0,
+                queues_are_listed_by_name_with_their_counts_and_whether_they_are_paused,
+                a_name_that_no_queue_can_have_is_refused,
+            }
             streams {
                 what_was_appended_reads_back_equal,
                 what_is_not_given_gets_its_default,

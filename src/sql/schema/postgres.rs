@@ -94,6 +94,7 @@ CREATE INDEX tasks_claimable_anywhere ON tasks (priority DESC, run_at, id)
     WHERE status = 'pending' AND unmet_dependencies = 0;
 CREATE INDEX tasks_by_status ON tasks (status, priority DESC, created_at, id);
 CREATE INDEX tasks_by_lease ON tasks (lease_expires_at) WHERE lease_expires_at IS NOT NULL;
+CREATE INDEX tasks_by_end ON tasks (completed_at, id) WHERE completed_at IS NOT NULL;
 CREATE INDEX tasks_by_agent ON tasks (agent_id) WHERE agent_id IS NOT NULL;
 CREATE INDEX tasks_by_parent ON tasks (parent_task_id) WHERE parent_task_id IS NOT NULL;
 CREATE UNIQUE INDEX tasks_by_unique_key ON tasks (unique_key)
@@ -115,6 +116,12 @@ CREATE TABLE task_errors (
     at      BIGINT NOT NULL,
     message TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (task_id, number)
+);
+
+-- A queue exists by being named; here are those that are paused.
+CREATE TABLE queues (
+    name      TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    paused_at BIGINT NOT NULL
 );
 
 -- An event outlives the agent and the task that it names, so there are no foreign keys.

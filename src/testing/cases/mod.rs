@@ -16,6 +16,7 @@ pub mod groups;
 pub mod json;
 pub mod lease;
 pub mod queries;
+pub mod queues;
 pub mod reclaim;
 pub mod records;
 pub mod retry;

@@ -7,8 +7,8 @@ use super::{Access, Operation, Parameter};
 use crate::error::Result;
 use crate::model::packed::pack;
 use crate::model::{
-    Agent, AgentId, AgentPatch, AgentStatus, Answer, Argument, Claim, Group, GroupId, GroupPatch, Json, NewAgent,
-    NewEvent, NewGroup, NewTask, Stream, Task, TaskId, TaskPatch,
+    Agent, AgentId, AgentPatch, AgentStatus, Answer, Argument, Claim, Group, GroupId, GroupPatch, Json, Millis,
+    NewAgent, NewEvent, NewGroup, NewTask, Stream, Task, TaskId, TaskPatch,
 };
 use crate::platform::told;
 use crate::service::{EventFilter, ReadStream};
@@ -271,6 +271,10 @@ const QUEUE: &[Operation] = operations! {
 
     "All queues in which a task is or that are paused, by name, with how many tasks they have in each status.";
     Read tasks.queues() -> "Queue[]", |tx| tx.tasks().queues();
+
+    "Deletes the tasks that were completed, failed for good or cancelled before a time, with their errors and results; answers \
+     how many. Those stay that an unfinished task depends on, and those that have a subtask which stays.";
+    Write tasks.purge(finished_before: Millis) -> "number", |tx| tx.tasks().purge(finished_before);
 };
 
 const EVENTS: &[Operation] = operations! {

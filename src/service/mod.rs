@@ -12,6 +12,7 @@ mod events;
 mod flows;
 mod groups;
 mod health;
+mod purge;
 mod queue;
 mod queues;
 mod tasks;

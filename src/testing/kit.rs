@@ -242,6 +242,12 @@ impl Subject {
         self.write(move |tx| tx.tasks().resume(queue)).await.expect("it is resumed");
     }
 
+    /// Deletes what was finished before now.
+    pub(super) async fn purge(&self) -> u64 {
+        let now = self.now();
+        self.write(move |tx| tx.tasks().purge(now)).await.expect("a purge")
+    }
+
     pub(super) async fn cancel(&self, id: &str) -> Result<Vec<Task>> {
         let id = task_id(id);
         self.write(move |tx| tx.tasks().cancel(&id, None)).await

@@ -342,6 +342,16 @@ macro_rules! __contract_cases {
                 queues_are_listed_by_name_with_their_counts_and_whether_they_are_paused,
                 a_name_that_no_queue_can_have_is_refused,
             }
+            purge {
+                purging_deletes_what_was_finished_before_a_time,
+                purging_nothing_is_nothing,
+                what_an_unfinished_task_depends_on_stays,
+                a_task_with_an_unfinished_subtask_stays_with_all_between,
+                a_tree_is_purged_as_a_whole,
+                a_long_line_of_subtasks_is_purged_as_a_whole,
+                many_are_purged_and_those_between_stay,
+                a_task_that_is_left_forgets_what_was_purged,
+            }
             streams {
                 what_was_appended_reads_back_equal,
                 what_is_not_given_gets_its_default,

@@ -15,6 +15,7 @@ pub mod flows;
 pub mod groups;
 pub mod json;
 pub mod lease;
+pub mod purge;
 pub mod queries;
 pub mod queues;
 pub mod reclaim;

@@ -120,7 +120,8 @@ impl Store {
         self.inner.backend.storage()
     }
 
-    /// Runs a closure that reads, seeing one committed state throughout.
+    /// Runs a closure that reads, seeing one committed state throughout. The closure may run again (on a server, when
+    /// others have changed what it had begun to read), so it has no effects outside.
     ///
     /// # Errors
     /// What the closure returns, unchanged; `CLOSED`.

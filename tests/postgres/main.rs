@@ -9,6 +9,7 @@ mod files;
 mod opening;
 mod processes;
 mod queue;
+mod readers;
 mod schema;
 mod support;
 mod writers;

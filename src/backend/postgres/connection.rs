@@ -3,14 +3,15 @@
 //! Requests that answer nothing of interest (BEGIN, a lock, a savepoint) are kept back and go out together with the next
 //! one that does, so that they cost no round trip of their own.
 
-use super::error::{ends_connection, from_postgres, is_about_the_statement, is_conflict, state_of};
+use super::error::{ends_connection, from_postgres, is_conflict, state_of};
+use super::glance::Glance;
 use super::link::{Failure, Link};
 pub(super) use super::mode::{Again, Mode};
 use super::order::{Sending, in_order};
 use super::reading::{CLOSE_ENOUGH, LastTime, TOO_LATE};
-use super::statement::{Prepared, render, render_counting};
+use super::statement::{Known, Prepared, render};
 use super::target::Locks;
-use super::value::{Parameter, PgRow, type_of};
+use super::value::{Parameter, PgRow};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Millis, Row, Value};
 use crate::platform::{Clock as _, SystemClock};
@@ -18,13 +19,16 @@ use crate::sql::{Connection, Dialect};
 use futures_util::Stream;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::hash::RandomState;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{RowStream, Statement};
+use tokio_postgres::{Row as ServerRow, RowStream};
 
 /// What is sent before the next request.
-enum Step {
+pub(super) enum Step {
     /// The beginning of a transaction.
     Begin,
     /// A lock that is waited for.
@@ -46,16 +50,21 @@ pub(super) struct PgConnection {
     mode: Cell<Mode>,
     /// Each statement has a savepoint, so that what fails leaves the rest as it was.
     careful: Cell<bool>,
-    ahead: RefCell<Vec<Step>>,
+    pub(super) ahead: RefCell<Vec<Step>>,
     /// Whether the server has been told to begin.
-    begun: Cell<bool>,
+    pub(super) begun: Cell<bool>,
+    pub(super) glance: RefCell<Glance>,
+    pub(super) keys: RandomState,
+    /// The statement with which a job that reads has begun, and how many requests it has made.
+    first: RefCell<Option<Arc<Known>>>,
+    requests: Cell<u32>,
     /// A statement failed, and the server refuses everything until a rollback.
     failed: Cell<bool>,
     /// Something was undone, and with it locks were let go.
     let_go: Cell<bool>,
     /// A statement failed, whatever came of it.
     stumbled: Cell<bool>,
-    again: Cell<Option<Again>>,
+    pub(super) again: Cell<Option<Again>>,
     lost: Cell<bool>,
     clock: Cell<Option<Millis>>,
     /// The time was reckoned from an earlier reading, before the transaction began.
@@ -81,6 +90,10 @@ impl PgConnection {
             careful: Cell::new(false),
             ahead: RefCell::default(),
             begun: Cell::new(false),
+            glance: RefCell::default(),
+            keys: RandomState::new(),
+            first: RefCell::default(),
+            requests: Cell::new(0),
             failed: Cell::new(false),
             let_go: Cell::new(false),
             stumbled: Cell::new(false),
@@ -120,6 +133,14 @@ impl PgConnection {
         self.upgraded.set(false);
         self.no_time.replace(None);
         self.events_locked.set(false);
+        self.glance.replace(Glance::Over);
+        self.first.replace(None);
+        self.requests.set(0);
+    }
+
+    /// The first question may be asked before the transaction begins.
+    pub(super) fn glance(&self) {
+        self.glance.replace(Glance::Open);
     }
 
     /// The time has to be read from the server.
@@ -193,13 +214,16 @@ impl PgConnection {
     /// Ends a transaction that only read, or leaves one; not waited for.
     pub(super) fn end(&self, command: &'static str) {
         self.ahead.borrow_mut().clear();
+        if let Some(first) = self.first.take() {
+            first.followed.store(self.requests.get() > 1, Ordering::Relaxed);
+        }
         if self.begun.replace(false) && !self.lost.get() {
             self.link.send(self.link.client().batch_execute(command));
         }
     }
 
     /// A failure of a statement, and what follows from it.
-    fn failure(&self, failure: &Failure) -> Error {
+    pub(super) fn failure(&self, failure: &Failure) -> Error {
         self.stumbled.set(true);
         if ends_connection(failure) {
             self.lost.set(true);
@@ -264,7 +288,11 @@ impl PgConnection {
         })
     }
 
-    fn try_request<T>(&self, request: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
+    pub(super) fn try_request<T>(
+        &self,
+        request: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
+        self.requests.set(self.requests.get().saturating_add(1));
         let steps = self.ahead.take();
         if steps.is_empty() {
             return self.link.wait(request);
@@ -278,13 +306,22 @@ impl PgConnection {
                 return Err(failure);
             }
         };
+        let asked = match self.glance.take() {
+            Glance::Asked(asked) => Some(asked),
+            Glance::Over | Glance::Open => None,
+        };
         let mut first: Vec<Sending<'_>> = Vec::new();
         for (step, statement) in steps.iter().zip(&statements) {
             match step {
-                Step::Begin => first.push(Box::pin(client.batch_execute(self.mode.get().begin()))),
+                Step::Begin => {
+                    first.push(Box::pin(client.batch_execute(self.mode.get().begin())));
+                    if let Some(asked) = &asked {
+                        first.push(Box::pin(self.ask_again(asked)));
+                    }
+                }
                 Step::Lock(_) => {
                     if let Some(lock) = statement {
-                        first.push(Box::pin(async { client.execute(lock, &[]).await.map(|_| ()) }));
+                        first.push(Box::pin(async { client.execute(&lock.statement, &[]).await.map(|_| ()) }));
                     }
                 }
                 Step::Command(command) => first.push(Box::pin(client.batch_execute(command))),
@@ -301,37 +338,36 @@ impl PgConnection {
     }
 
     /// The statement that a step takes.
-    fn statement_of(&self, step: &Step) -> Result<Option<Statement>, Failure> {
+    fn statement_of(&self, step: &Step) -> Result<Option<Arc<Known>>, Failure> {
         match step {
             Step::Lock(number) => self.prepare(&format!("SELECT pg_advisory_xact_lock({number})")).map(Some),
             Step::Begin | Step::Command(_) => Ok(None),
         }
     }
 
-    fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
-        if let Some(statement) = self.prepared.borrow().get(sql) {
-            return Ok(statement);
+    fn prepare(&self, sql: &str) -> Result<Arc<Known>, Failure> {
+        if let Some(known) = self.prepared.borrow().get(sql) {
+            return Ok(known);
         }
         let statement = self.link.wait(self.link.client().prepare(&render(sql)))?;
-        self.prepared.borrow_mut().keep(sql, statement.clone());
-        Ok(statement)
+        Ok(self.prepared.borrow_mut().keep(sql, statement))
     }
 
     /// A statement that is ready to run; a savepoint before it, where that is called for.
-    fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Statement> {
+    fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Arc<Known>> {
         self.check()?;
-        let statement = self.prepare(sql).map_err(|failure| {
+        let known = self.prepare(sql).map_err(|failure| {
             self.failed.set(true);
             self.failure(&failure)
         })?;
-        let expected = statement.params().len();
+        let expected = known.statement.params().len();
         if expected != params.len() {
             return Err(Error::invalid("params", format!("expected {expected}, got {}", params.len())));
         }
         if self.careful.get() {
             self.ahead.borrow_mut().push(Step::Command(SAVE));
         }
-        Ok(statement)
+        Ok(known)
     }
 
     /// After a statement: lets its savepoint go, or goes back to it.
@@ -347,18 +383,18 @@ impl PgConnection {
         answer
     }
 
-    fn run(
+    pub(super) fn run(
         &self,
-        statement: &Statement,
+        known: &Known,
         params: &[Value<'_>],
-        each_row: &mut dyn FnMut(&dyn Row) -> Result<()>,
+        each_row: &mut dyn FnMut(&ServerRow) -> Result<()>,
     ) -> Result<u64> {
         let mut refused = None;
         let answer = self.request(async {
-            let rows = self.link.client().query_raw(statement, params.iter().map(Parameter)).await?;
+            let rows = self.link.client().query_raw(&known.statement, params.iter().map(Parameter)).await?;
             let mut rows = pin!(rows);
             while let Some(row) = next(rows.as_mut()).await? {
-                if let Err(error) = each_row(&PgRow(&row)) {
+                if let Err(error) = self.still_holds().and_then(|()| each_row(&row)) {
                     refused = Some(error);
                     break;
                 }
@@ -367,7 +403,7 @@ impl PgConnection {
         });
         match refused {
             Some(error) => Err(error),
-            None => answer,
+            None => answer.and_then(|answer| self.still_holds().map(|()| answer)),
         }
     }
 
@@ -426,12 +462,12 @@ fn saves(command: &str, name: &str) -> bool {
     command.strip_prefix("SAVEPOINT ") == Some(name)
 }
 
-fn to_be_run_again() -> Error {
+pub(super) fn to_be_run_again() -> Error {
     ErrorCode::Timeout.error("the transaction was rolled back because of others, to be run again")
 }
 
 /// The next row.
-async fn next(mut rows: Pin<&mut RowStream>) -> Result<Option<tokio_postgres::Row>, tokio_postgres::Error> {
+pub(super) async fn next(mut rows: Pin<&mut RowStream>) -> Result<Option<tokio_postgres::Row>, tokio_postgres::Error> {
     poll_fn(|context| rows.as_mut().poll_next(context)).await.transpose()
 }
 
@@ -444,8 +480,8 @@ impl Connection for PgConnection {
         if params.is_empty() && self.command(sql)? {
             return Ok(0);
         }
-        let statement = self.statement(sql, params)?;
-        self.settle(self.run(&statement, params, &mut |_| Ok(())))
+        let known = self.statement(sql, params)?;
+        self.settle(self.run(&known, params, &mut |_| Ok(())))
     }
 
     /// The rows go out together and their answers come back together. Those after one that changes nothing are carried out
@@ -453,12 +489,12 @@ impl Connection for PgConnection {
     fn execute_each(&self, sql: &str, width: usize, params: &[Value<'_>]) -> Result<usize> {
         let mut changed = 0;
         for rows in params.chunks(width * TOGETHER) {
-            let statement = self.statement(sql, &rows[..width])?;
+            let known = self.statement(sql, &rows[..width])?;
             let client = self.link.client();
             let counts = RefCell::new(Vec::with_capacity(TOGETHER));
             let sending = rows.chunks(width).map(|row| -> Sending<'_> {
                 Box::pin(async {
-                    let count = client.execute_raw(&statement, row.iter().map(Parameter)).await?;
+                    let count = client.execute_raw(&known.statement, row.iter().map(Parameter)).await?;
                     counts.borrow_mut().push(count);
                     Ok(())
                 })
@@ -486,8 +522,14 @@ impl Connection for PgConnection {
         params: &[Value<'_>],
         each_row: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
-        let statement = self.statement(sql, params)?;
-        self.settle(self.run(&statement, params, each_row)).map(|_| ())
+        let known = self.statement(sql, params)?;
+        if matches!(*self.glance.borrow(), Glance::Open) {
+            self.first.replace(Some(known.clone()));
+            if !known.followed.load(Ordering::Relaxed) {
+                return self.look(known, params, each_row);
+            }
+        }
+        self.settle(self.run(&known, params, &mut |row| each_row(&PgRow(row)))).map(|_| ())
     }
 
     fn is_beside_others(&self) -> bool {
@@ -529,10 +571,10 @@ impl Connection for PgConnection {
         }
         if self.clock.get().is_none() && self.check().is_ok() {
             // What goes wrong here goes wrong for the whole transaction, and is told by what comes next.
-            let asked = self.statement(CLOCK, &[]).and_then(|statement| {
+            let asked = self.statement(CLOCK, &[]).and_then(|known| {
                 let since = Instant::now();
-                let mut read = |row: &dyn Row| {
-                    if let Value::Integer(now) = row.get(0)? {
+                let mut read = |row: &ServerRow| {
+                    if let Value::Integer(now) = PgRow(row).get(0)? {
                         self.clock.set(Some(Millis(now)));
                         if since.elapsed() < CLOSE_ENOUGH {
                             self.last_time.remember(Millis(now));
@@ -540,7 +582,10 @@ impl Connection for PgConnection {
                     }
                     Ok(())
                 };
-                self.settle(self.run(&statement, &[], &mut read)).map(|_| ())
+                let mut ask = || self.settle(self.run(&known, &[], &mut read)).map(|_| ());
+                let begins = matches!(*self.glance.borrow(), Glance::Over);
+                // Time passes whether there is a transaction or not.
+                if begins { ask() } else { self.outside(ask) }
             });
             self.no_time.replace(asked.err());
         }
@@ -580,48 +625,5 @@ impl Connection for PgConnection {
             self.ahead.borrow_mut().push(Step::Command(UNDO));
         }
         asked
-    }
-}
-
-impl PgConnection {
-    /// Runs a caller's own statement, in a savepoint.
-    fn ask_own(
-        &self,
-        sql: &str,
-        params: &[Value<'_>],
-        each_row: &mut dyn FnMut(usize, &dyn Row) -> Result<()>,
-    ) -> Result<Vec<String>> {
-        let (text, expected) = render_counting(sql);
-        let types: Vec<_> = params.iter().take(expected).map(type_of).collect();
-        let about_it = |failure: &Failure| {
-            let error = self.failure(failure);
-            match is_about_the_statement(failure) {
-                true => Error::invalid("sql", error).caused_by(format!("SQLSTATE {:?}", state_of(failure))),
-                false => error,
-            }
-        };
-        let statement =
-            self.try_request(self.link.client().prepare_typed(&text, &types)).map_err(|failure| about_it(&failure))?;
-        let columns: Vec<String> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-        if columns.is_empty() {
-            return Err(Error::invalid("sql", "answers nothing"));
-        }
-        if expected != params.len() {
-            return Err(Error::invalid("params", format!("expected {expected}, got {}", params.len())));
-        }
-        let mut refused = None;
-        self.try_request(async {
-            let rows = self.link.client().query_raw(&statement, params.iter().map(Parameter)).await?;
-            let mut rows = pin!(rows);
-            while let Some(row) = next(rows.as_mut()).await? {
-                if let Err(error) = each_row(columns.len(), &PgRow(&row)) {
-                    refused = Some(error);
-                    break;
-                }
-            }
-            Ok(())
-        })
-        .map_err(|failure| about_it(&failure))?;
-        refused.map_or(Ok(columns), Err)
     }
 }

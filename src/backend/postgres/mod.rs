@@ -8,10 +8,12 @@
 mod address;
 mod connection;
 mod error;
+mod glance;
 mod image;
 mod link;
 mod mode;
 mod order;
+mod own;
 mod pool;
 mod reading;
 mod run;
@@ -155,12 +157,20 @@ impl Server {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
     }
 
+    /// On the server any transaction may write that says so, so it is refused here.
+    fn check_writable(&self) -> Result<()> {
+        if self.pool.target().settings.read_only {
+            return Err(ErrorCode::Unsupported.error("the store is open for reading only"));
+        }
+        self.check_open()
+    }
+
     /// Runs something on a thread when no explicit transaction is open in this process.
     fn run_writing<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Arc<Pool>) -> Result<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T>> {
-        if let Err(error) = self.check_open() {
+        if let Err(error) = self.check_writable() {
             return Box::pin(std::future::ready(Err(error)));
         }
         let (pool, threads, closed) = (self.pool.clone(), self.threads.clone(), self.closed.clone());
@@ -220,7 +230,7 @@ impl Backend for Server {
 
     fn write_blocking(&self, job: &mut Job<'_>) -> Result<()> {
         let _gate = self.gate.read_arc_blocking();
-        self.check_open()?;
+        self.check_writable()?;
         run::write(&self.pool, job)
     }
 
@@ -239,7 +249,7 @@ impl Backend for Server {
     fn begin(&self) -> BoxFuture<'_, Result<Box<dyn Transaction>>> {
         Box::pin(async move {
             let gate = self.gate.write_arc().await;
-            self.check_open()?;
+            self.check_writable()?;
             let (pool, threads) = (self.pool.clone(), self.threads.clone());
             let open = self.threads.run(move || Open::begin(&pool, threads, gate)).await?;
             Ok(Box::new(open) as Box<dyn Transaction>)

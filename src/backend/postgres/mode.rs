@@ -16,12 +16,14 @@ pub(super) enum Mode {
 impl Mode {
     /// What a transaction begins with. Every database of ours has the table of migrations, and nobody writes to it: its lock
     /// is the one that writers share, or that one of them has alone. It is the first that a transaction takes.
+    ///
+    /// Outside of a transaction nothing can be written. So what was sent along with a beginning that failed does nothing.
     pub(super) fn begin(self) -> &'static str {
         match self {
             Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Mode::Beside => "BEGIN; LOCK TABLE schema_migrations IN ROW EXCLUSIVE MODE",
-            Mode::Alone => "BEGIN; LOCK TABLE schema_migrations IN EXCLUSIVE MODE",
-            Mode::Setup => "BEGIN",
+            Mode::Beside => "BEGIN READ WRITE; LOCK TABLE schema_migrations IN ROW EXCLUSIVE MODE",
+            Mode::Alone => "BEGIN READ WRITE; LOCK TABLE schema_migrations IN EXCLUSIVE MODE",
+            Mode::Setup => "BEGIN READ WRITE",
         }
     }
 }
@@ -37,4 +39,6 @@ pub(super) enum Again {
     Lost,
     /// It waited long after it had looked at the time.
     Late,
+    /// What it had read before its transaction began is another by now.
+    Changed,
 }

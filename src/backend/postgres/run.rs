@@ -22,8 +22,11 @@ enum Ended {
 
 /// Runs a job that reads, seeing one committed state throughout.
 pub(super) fn read(pool: &Arc<Pool>, job: &mut Job<'_>) -> Result<()> {
-    repeat(pool, &mut |lent, careful, _| {
+    repeat(pool, &mut |lent, careful, whole| {
         lent.begin(Mode::Read, careful);
+        if !careful && !whole {
+            lent.glance();
+        }
         let outcome = job(&**lent);
         if let Some(again) = must_run_again(lent, &outcome) {
             return Ended::Again(again, outcome);
@@ -73,7 +76,7 @@ fn repeat(pool: &Arc<Pool>, run: &mut dyn FnMut(&Lent, bool, bool) -> Ended) -> 
         match again {
             Again::Alone if alone => return outcome.and(Err(Error::internal("a transaction cannot be carried out"))),
             Again::Alone => alone = true,
-            Again::Late => exact = true,
+            Again::Late | Again::Changed => exact = true,
             Again::Conflict if conflicts == CONFLICTS => {
                 let message = "others kept getting in the way of the transaction; it was rolled back";
                 return Err(ErrorCode::Timeout.error(message));

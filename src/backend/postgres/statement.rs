@@ -1,6 +1,8 @@
 //! Statements as PostgreSQL wants them, and those that a connection has prepared.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio_postgres::Statement;
 
 /// How many statements a connection keeps prepared.
@@ -45,28 +47,37 @@ fn after(text: &str, from: usize, end: &str) -> usize {
     text[from..].find(end).map_or(text.len(), |at| from + at + end.len())
 }
 
+/// A statement that is prepared.
+pub(super) struct Known {
+    pub(super) statement: Statement,
+    /// Whether the last job that read and began with it asked more.
+    pub(super) followed: AtomicBool,
+}
+
 /// The statements that a connection has prepared, by their text as it was written.
 #[derive(Default)]
 pub(super) struct Prepared {
-    known: HashMap<String, Statement>,
+    known: HashMap<String, Arc<Known>>,
     order: VecDeque<String>,
 }
 
 impl Prepared {
-    pub(super) fn get(&self, sql: &str) -> Option<Statement> {
+    pub(super) fn get(&self, sql: &str) -> Option<Arc<Known>> {
         self.known.get(sql).cloned()
     }
 
     /// Keeps a statement; the oldest gives way to it.
-    pub(super) fn keep(&mut self, sql: &str, statement: Statement) {
+    pub(super) fn keep(&mut self, sql: &str, statement: Statement) -> Arc<Known> {
         if self.order.len() >= KEPT
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
-        if self.known.insert(sql.to_owned(), statement).is_none() {
+        let known = Arc::new(Known { statement, followed: AtomicBool::new(false) });
+        if self.known.insert(sql.to_owned(), known.clone()).is_none() {
             self.order.push_back(sql.to_owned());
         }
+        known
     }
 }
 

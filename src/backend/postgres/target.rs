@@ -118,9 +118,6 @@ impl Target {
         if self.settings.statement_timeout_ms > 0 {
             let _ = write!(text, "SET statement_timeout = {};", self.settings.statement_timeout_ms);
         }
-        if self.settings.read_only {
-            text.push_str("SET default_transaction_read_only = on;");
-        }
         if let Some(schema) = self.schema() {
             let _ = write!(text, "SET search_path = {};", quoted(schema));
         }
@@ -151,7 +148,8 @@ impl Target {
             ErrorCode::Unavailable.error("the search path names no schema; name one in the URL with ?schema=")
         })?;
         let locks = Locks::of(schema);
-        let open = format!("SELECT pg_advisory_lock_shared({})", locks.open);
+        // Who writes says so when it begins.
+        let open = format!("SET default_transaction_read_only = on; SELECT pg_advisory_lock_shared({})", locks.open);
         link.wait(link.client().batch_execute(&open)).map_err(said)?;
         // The server keeps to its own timeout; one that is stopped, or out of reach without a word, keeps to none.
         let at_most = (self.settings.statement_timeout_ms > 0)

@@ -76,6 +76,9 @@ impl Socket {
             keepalive = keepalive.with_interval(config.get_keepalives_interval().unwrap_or(KEEPALIVE / 3));
             self.raw().set_tcp_keepalive(&keepalive)?;
         }
+        // Keepalives are not sent while something waits to be acknowledged.
+        #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+        self.raw().set_tcp_user_timeout(Some(config.get_tcp_user_timeout().copied().unwrap_or(UNACKNOWLEDGED)))?;
         Ok(())
     }
 
@@ -125,6 +128,9 @@ impl Socket {
 }
 
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// So long may what was sent, a keepalive included, be unacknowledged before the server counts as gone.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+const UNACKNOWLEDGED: Duration = Duration::from_mins(1);
 
 fn connect_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
     let deadline = Instant::now() + timeout;

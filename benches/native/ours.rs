@@ -2,7 +2,7 @@
 
 use crate::executor::{block_on, together};
 use crate::rows::Row;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use swarmstore::{
     AgentId, Claim, Expected, NewEvent, NewTask, Order, Priority, Query, Result, Store, Stream, Task, TaskId,
@@ -58,6 +58,43 @@ impl Ours {
     pub fn complete(&self, task: &Task, result: &Value) -> Result<Task> {
         let token = task.lease_token.as_deref().unwrap_or_default();
         self.store.write_blocking(|tx| tx.tasks().complete(&task.id, token, Some(&result.clone().into())))
+    }
+
+    /// So many rounds on each of so many threads.
+    pub fn rounds_on_threads(&self, callers: u64, each: u64) {
+        let agent = AgentId::new("bench").expect("an id");
+        let result = json!({ "ok": true });
+        std::thread::scope(|scope| {
+            for _ in 0..callers {
+                scope.spawn(|| {
+                    for _ in 0..each {
+                        let task = self.claim(&agent).expect("claimed");
+                        self.complete(&task, &result).expect("completed");
+                    }
+                });
+            }
+        });
+    }
+
+    /// So many rounds of each of so many callers, who wait on one thread.
+    pub fn rounds_together(&self, callers: u64, each: u64) {
+        together((0..callers).map(|_| {
+            let caller: std::pin::Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(async move {
+                for _ in 0..each {
+                    self.round().await.expect("claimed and completed");
+                }
+            });
+            caller
+        }));
+    }
+
+    async fn round(&self) -> Result<Task> {
+        let agent = AgentId::new("bench")?;
+        let mut claimed = self.store.write(move |tx| tx.tasks().claim(&agent, &Claim::default())).await?;
+        let task = claimed.remove(0);
+        let token = task.lease_token.unwrap_or_default();
+        let result = json!({ "ok": true }).into();
+        self.store.write(move |tx| tx.tasks().complete(&task.id, &token, Some(&result))).await
     }
 
     pub fn append(&self, stream: &Stream, data: Value) -> Result<i64> {

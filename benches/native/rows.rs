@@ -11,6 +11,16 @@ pub const URGENT: u8 = 9;
 /// 2026-01-01.
 pub const EPOCH_MS: i64 = 1_767_225_600_000;
 
+/// What has become of a row that is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It can be claimed.
+    Pending,
+    /// It waits for the first row, which nobody claims.
+    Blocked,
+    Finished,
+}
+
 /// What a caller has in hand before it writes a task.
 #[derive(Clone)]
 pub struct Row {

@@ -1,6 +1,6 @@
 //! The same work by hand: rusqlite, one connection, cached statements, WAL, `synchronous=NORMAL`, the same schema.
 
-use crate::rows::Row;
+use crate::rows::{Row, State};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -102,13 +102,21 @@ impl Theirs {
         Ok(Theirs { connection, sql: Sql::new() })
     }
 
-    /// Fills an empty database: `pending` tasks that can be claimed, then `finished` ones, and one agent.
-    pub fn fill(&self, rows: impl Iterator<Item = (Row, bool)>) -> Result<()> {
+    /// Fills an empty database with tasks and one agent.
+    pub fn fill(&self, rows: impl Iterator<Item = (Row, State)>) -> Result<()> {
         let now = now();
         self.connection.execute_batch("BEGIN")?;
-        for (row, pending) in rows {
-            let (status, done) = if pending { ("pending", None) } else { ("completed", Some(now)) };
+        let mut first = None;
+        for (row, state) in rows {
+            let (status, done) = if state == State::Finished { ("completed", Some(now)) } else { ("pending", None) };
             self.insert_with(&row, status, done, now)?;
+            let first = first.get_or_insert_with(|| row.id.clone());
+            if state == State::Blocked {
+                let wait = "UPDATE tasks SET unmet_dependencies = 1, dependency_count = 1 WHERE id = ?1";
+                self.connection.prepare_cached(wait)?.execute([&row.id])?;
+                let on = "INSERT INTO task_dependencies (task_id, depends_on, place) VALUES (?1, ?2, 0)";
+                self.connection.prepare_cached(on)?.execute([&row.id, first])?;
+            }
         }
         self.connection.execute(
             "INSERT INTO agents (id, agent_type, status, capabilities, configuration, metadata, last_heartbeat, created_at, \
@@ -227,6 +235,25 @@ impl Theirs {
                 .prepare_cached(&self.sql.complete)?
                 .query_row(params![id, now, result.to_string()], TaskRow::read)
         })
+    }
+
+    /// So many rounds on each of so many threads, which share a connection.
+    pub fn rounds_on_threads(path: &Path, callers: u64, each: u64) -> Result<std::time::Duration> {
+        let theirs = std::sync::Mutex::new(Theirs::open(path)?);
+        let result = serde_json::json!({ "ok": true });
+        let start = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..callers {
+                scope.spawn(|| {
+                    for _ in 0..each {
+                        let task = theirs.lock().expect("nobody panics").claim("bench").expect("claimed");
+                        let token = task.lease_token.as_deref().unwrap_or_default();
+                        theirs.lock().expect("nobody panics").complete(&task.id, token, &result).expect("completed");
+                    }
+                });
+            }
+        });
+        Ok(start.elapsed())
     }
 
     pub fn append(&self, aggregate_type: &str, aggregate_id: &str, data: &serde_json::Value) -> Result<i64> {

@@ -15,13 +15,14 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A figure to compare: its name, how many work at once, how many operations each carries out.
-const WORKLOADS: [(&str, usize, u64); 10] = [
+const WORKLOADS: [(&str, usize, u64); 11] = [
     ("insert", 1, 2_000),
     ("insert", 8, 500),
     ("insert", 32, 150),
     ("claim + complete", 1, 800),
     ("claim + complete", 8, 200),
     ("claim + complete", 32, 60),
+    ("claim + complete", 64, 30),
     ("append", 1, 1_000),
     ("append", 8, 150),
     ("point read", 1, 5_000),
@@ -29,12 +30,15 @@ const WORKLOADS: [(&str, usize, u64); 10] = [
 ];
 
 fn main() {
-    let (mut runs, mut rows) = (5, 10_000);
+    let (mut runs, mut rows, mut finished, mut blocked, mut only) = (5, 10_000, 0, 0, String::new());
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     for pair in arguments.chunks(2) {
         match (pair[0].as_str(), pair.get(1).and_then(|value| value.parse().ok())) {
             ("--runs", Some(value)) => runs = value,
             ("--rows", Some(value)) => rows = value,
+            ("--finished", Some(value)) => finished = value,
+            ("--blocked", Some(value)) => blocked = value,
+            ("--only", None) if pair.len() == 2 => only.clone_from(&pair[1]),
             _ => panic!("there is no option {pair:?}"),
         }
     }
@@ -44,9 +48,13 @@ fn main() {
     // Made by the store, so that the tables are the same.
     drop(ours::Ours::open(&server, &name("theirs"), rows));
     let theirs = theirs::Theirs::open(&server, &name("theirs"));
+    for schema in [name("ours"), name("theirs")] {
+        theirs.grow(&schema, finished, blocked);
+    }
 
+    println!("{rows} rows, {finished} finished, {blocked} blocked\n");
     println!("| Workload | workers | ours, µs | by hand, µs | ours / by hand (speed) |\n|---|---|---|---|---|");
-    for (workload, workers, each) in WORKLOADS {
+    for (workload, workers, each) in WORKLOADS.into_iter().filter(|(workload, ..)| workload.contains(&only)) {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         for run in 0..runs {
             let first = run * 1_000_000;

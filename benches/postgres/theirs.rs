@@ -211,6 +211,31 @@ impl Theirs {
         Theirs { alone, many, server: server.to_owned(), schema: schema.to_owned() }
     }
 
+    /// Adds so many tasks that are finished, and so many that wait for one which is not.
+    pub fn grow(&self, schema: &str, finished: u64, blocked: u64) {
+        if finished + blocked == 0 {
+            return;
+        }
+        let columns = "id, task_type, payload, queue, priority, on_dependency_failure, required_capabilities, run_at,
+             max_retries, attempt, created_at, updated_at, version, status, completed_at, unmet_dependencies, dependency_count";
+        let values = format!("'tile', '{{}}', 'default', n % 9, 'cancel', '[]', {NOW}, 3, 0, {NOW}, {NOW}, 1");
+        let sql = format!(
+            "SET search_path = {schema};
+             INSERT INTO tasks ({columns})
+                 SELECT 'finished ' || n, {values}, 'completed', {NOW}, 0, 0 FROM generate_series(1, {finished}) AS n;
+             INSERT INTO tasks ({columns})
+                 SELECT 'blocked ' || n, {values}, 'pending', NULL, 1, 1 FROM generate_series(1, {blocked}) AS n;
+             INSERT INTO task_dependencies (task_id, depends_on, place)
+                 SELECT 'blocked ' || n, 'row 0', 0 FROM generate_series(1, {blocked}) AS n"
+        );
+        self.alone.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.server, NoTls).await.expect("the server is there");
+            tokio::spawn(connection);
+            client.batch_execute(&sql).await.unwrap();
+            client.batch_execute("VACUUM ANALYZE tasks").await.unwrap();
+        });
+    }
+
     pub fn run(&self, workload: &'static str, workers: usize, each: u64, first: u64, rows: u64) -> Duration {
         let runtime = if workers == 1 { &self.alone } else { &self.many };
         let connected: Vec<Worker> = runtime.block_on(async {

@@ -4,6 +4,7 @@
 // row, so its writes come last in a run, where they disturb nobody.
 import { Browser } from './browser.mjs';
 
+const CALLERS = [8, 64];
 const FIRST = 10_000;                  // the size the targets are stated at
 const settle = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -62,6 +63,7 @@ async function inPage(browser, figures, { engines, only, sqljsWrites }, size, ru
     const { claimComplete, append } = await browser.step('rounds', { run });
     record('claim+complete', { swarmstore: claimComplete });
     record('append', { swarmstore: append });
+    for (const callers of CALLERS) record(`claim+complete ${callers}`, { swarmstore: await browser.step('roundsTogether', { run, callers }) });
   }
   await browser.step('close');
 

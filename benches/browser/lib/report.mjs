@@ -14,6 +14,8 @@ const WORKLOADS = [
   ['W5 restart with code', 'the same, loading the code included', 'ms', 'the row is there', millis],
   ['W7', '20 writers at once, 20 durable rows each', 'ms for all', 'IndexedDB `complete`', millis],
   ['claim+complete', 'for information: claim one task, complete it, each durable', 'ms', 'IndexedDB `complete`, twice', millis],
+  ['claim+complete 8', 'for information: the same by 8 callers at once, per round', 'ms', 'IndexedDB `complete`, twice', millis],
+  ['claim+complete 64', 'for information: the same by 64 callers at once, per round', 'ms', 'IndexedDB `complete`, twice', millis],
   ['append', 'for information: append one event', 'ms', 'IndexedDB `complete`', millis],
   ['add strict', 'for information: W2 with strict durability on both sides', 'ms', '`complete` with strict durability', millis],
   ['add relaxed', 'for information: one row, relaxed', 'ms', 'acknowledged in memory; compare with nothing above', millis],

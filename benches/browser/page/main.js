@@ -168,6 +168,24 @@ globalThis.bench = {
     return { claimComplete: (claimed - start) / count, append: (appended - claimed) / count };
   },
 
+  /** Rounds of `callers` at once, each claiming a task and completing it until all are done: ms per round. */
+  async roundsTogether({ run, callers, count = 512 }) {
+    const { store } = open.swarmstore;
+    const queue = `bench-${callers}-${run}-${Date.now()}`;
+    const agents = await store.agents.addMany(Array.from({ length: callers }, () => ({ agentType: 'bench', status: 'active' })));
+    const tasks = await store.tasks.addMany(rows(0, count).map((r) => ({ taskType: r.type, payload: r.payload, queue })));
+    const start = performance.now();
+    await Promise.all(agents.map(async ({ id }) => {
+      for (let i = 0; i < count / callers; i++) {
+        const [task] = await store.tasks.claim(id, { queues: [queue] });
+        await store.tasks.complete(task.id, task.leaseToken, { ok: true });
+      }
+    }));
+    const took = performance.now() - start;
+    await store.tasks.deleteMany(tasks.map((task) => task.id));
+    return took / count;
+  },
+
   /** Only for profile.mjs: one engine's side of a workload alone, for about `ms`. Operations done. */
   async alone({ engine, workload, run, size, ms }) {
     const store = open[engine];

@@ -49,7 +49,7 @@ pub use error::{Detail, Error, ErrorCode, Result};
 pub use model::*;
 pub use platform::{Clock, SystemClock};
 pub use service::{Direction, EventFilter, ReadStream};
-pub use sql::{Order, Query};
+pub use sql::{Dialect, Order, Query, Sql};
 pub use store::{
     Durability, FlushState, Health, Limits, Options, QueryResult, Receipt, Storage, Store, Transaction, Tx,
     sqlite_version,

@@ -1,7 +1,7 @@
 //! Values that refuse by themselves to be what they cannot be, before any store sees them.
 #![cfg(not(target_family = "wasm"))]
 
-use swarmstore::{Agent, AgentId, ErrorCode, EventId, Json, Order, Priority, Query, Result, TaskId};
+use swarmstore::{AgentId, ErrorCode, EventId, Json, Priority, Result, TaskId};
 
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T>, field: &str) {
@@ -31,20 +31,6 @@ fn the_named_priorities_are_2_5_7_and_9() {
 fn a_priority_over_9_is_refused() {
     assert!((0..=9).all(|priority| Priority::new(priority).is_ok()));
     refused(Priority::new(10), "priority");
-}
-
-#[test]
-fn a_query_over_an_unknown_field_is_refused_by_name() {
-    refused(Query::<Agent>::new().filter("colour", &1_i64), "colour");
-    refused(Query::<Agent>::new().order_by("1; DROP TABLE agents", Order::Ascending), "1; DROP TABLE agents");
-}
-
-#[test]
-fn a_filter_of_another_type_is_refused_by_name() {
-    refused(Query::<Agent>::new().filter("agent_type", &5_i64), "agent_type");
-    refused(Query::<Agent>::new().filter("version", &"1".to_owned()), "version");
-    refused(Query::<Agent>::new().filter("status", &"asleep".to_owned()), "status");
-    refused(Query::<Agent>::new().filter("agent_type", &None::<String>), "agent_type");
 }
 
 #[test]

@@ -42,9 +42,9 @@ impl Ours {
 
     pub fn queue(&self) -> Result<Vec<Task>> {
         let query = Query::<Task>::new()
-            .filter("status", &swarmstore::TaskStatus::Pending)?
-            .order_by("priority", Order::Descending)?
-            .order_by("created_at", Order::Ascending)?
+            .filter(Task::STATUS.eq(swarmstore::TaskStatus::Pending))
+            .order_by(Task::PRIORITY, Order::Descending)
+            .order_by(Task::CREATED_AT, Order::Ascending)
             .limit(20);
         self.store.read_blocking(|tx| tx.tasks().list(&query))
     }

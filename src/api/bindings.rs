@@ -164,7 +164,7 @@ fn signature(operation: &Operation) -> String {
 
 fn record<R: Record>(out: &mut String) {
     comment(R::DOC, "", out);
-    let _ = write!(out, "export interface {} {{", R::NAME);
+    let _ = write!(out, "export interface {} {{", R::TYPE_NAME);
     for Field { name, optional, ts, doc, .. } in R::FIELDS {
         comment(doc, "  ", out);
         let _ = writeln!(out, "  {}{}: {ts};", camel(name), if *optional { "?" } else { "" });

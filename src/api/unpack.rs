@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 /// The records that operations answer: their names, fields and layouts.
 pub(super) fn records() -> [(&'static str, &'static [Field], &'static Layout); 4] {
     [
-        (Agent::NAME, Agent::FIELDS, Agent::layout()),
-        (Group::NAME, Group::FIELDS, Group::layout()),
-        (Task::NAME, Task::FIELDS, Task::layout()),
-        (Event::NAME, Event::FIELDS, Event::layout()),
+        (Agent::TYPE_NAME, Agent::FIELDS, Agent::layout()),
+        (Group::TYPE_NAME, Group::FIELDS, Group::layout()),
+        (Task::TYPE_NAME, Task::FIELDS, Task::layout()),
+        (Event::TYPE_NAME, Event::FIELDS, Event::layout()),
     ]
 }
 

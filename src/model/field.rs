@@ -1,5 +1,6 @@
 //! The types that a field can have, and how each one looks in SQL, JSON and TypeScript.
 
+use super::column::{Listed, Ordered, Plain, Textual};
 use super::json::{self, Json, Reader};
 use super::time::Millis;
 use super::value::Value;
@@ -20,6 +21,18 @@ pub struct Field {
     pub ts: &'static str,
     /// What it means.
     pub doc: &'static str,
+    /// For JSON: the text that is stored for a caller's own, or why it is refused.
+    pub(crate) canonical: Option<Canonical>,
+}
+
+pub(crate) type Canonical = fn(&str) -> Result<Value<'static>, String>;
+
+/// See [`Field::canonical`].
+pub(crate) const fn canonical<T: Scalar>() -> Option<Canonical> {
+    match T::KIND {
+        Kind::Json(_) => Some(|raw| T::from_json(raw).map(|value| value.to_value().into_owned())),
+        _ => None,
+    }
 }
 
 /// How a field is stored.
@@ -227,6 +240,8 @@ impl Scalar for Json {
 
 macro_rules! integers {
     ($($type:ty),*) => {$(
+        impl Plain for $type {}
+        impl Ordered for $type {}
         impl Scalar for $type {
             const KIND: Kind = Kind::Integer;
             const TS: &'static str = "number";
@@ -249,6 +264,9 @@ integers!(i64, u32);
 
 macro_rules! ids {
     ($($type:ident),*) => {$(
+        impl Plain for $type {}
+        impl Ordered for $type {}
+        impl Textual for $type {}
         impl Scalar for $type {
             const KIND: Kind = Kind::Text;
             const TS: &'static str = "string";
@@ -278,6 +296,10 @@ ids!(AgentId, GroupId, TaskId, EventId);
 /// A list kept as a JSON array.
 macro_rules! lists {
     ($($type:ty, $ts:literal;)*) => {$(
+        impl Plain for Vec<$type> {}
+        impl Listed for Vec<$type> {
+            type Element = $type;
+        }
         impl Scalar for Vec<$type> {
             const KIND: Kind = Kind::Json("[]");
             const TS: &'static str = $ts;
@@ -346,6 +368,10 @@ macro_rules! words {
                 formatter.write_str(self.as_str())
             }
         }
+
+        impl $crate::model::Plain for $name {}
+        impl $crate::model::Ordered for $name {}
+        impl $crate::model::Textual for $name {}
 
         impl $crate::model::Scalar for $name {
             const KIND: $crate::model::Kind = $crate::model::Kind::Enum(&[$($word,)*]);

@@ -516,7 +516,8 @@ pub(crate) fn text(raw: &str) -> Result<Cow<'_, str>, String> {
         .ok_or_else(|| format!("expected text, got {}", type_name(raw)))
 }
 
-/// Writes text as a JSON string.
+/// Writes text as a JSON string, in the very form in which JavaScript and the databases write it: lists that they made are
+/// compared with ours as text.
 pub(crate) fn write_text(text: &str, out: &mut String) {
     out.push('"');
     let mut clean = 0;
@@ -532,6 +533,8 @@ pub(crate) fn write_text(text: &str, out: &mut String) {
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
+            0x8 => out.push_str("\\b"),
+            0xc => out.push_str("\\f"),
             _ => {
                 use fmt::Write as _;
                 let _ = write!(out, "\\u{byte:04x}"); // writing to a String cannot fail

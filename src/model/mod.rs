@@ -1,9 +1,11 @@
 //! Pure data: one noun per file. Knows nobody but the errors.
 
 mod agent;
+mod column;
 mod config;
 mod event;
 mod field;
+mod filter;
 mod group;
 mod id;
 pub(crate) mod json;
@@ -15,9 +17,15 @@ mod time;
 mod value;
 
 pub use agent::{Agent, AgentPatch, AgentStatus, NewAgent, Swept};
+pub(crate) use column::stored;
+pub use column::{Column, Listed, Operand, Ordered, Plain, Textual};
 pub use config::ConfigEntry;
 pub use event::{Event, Expected, NewEvent, Stream};
+pub(crate) use field::canonical;
+pub(crate) use field::write_value;
 pub use field::{Answer, Argument, Field, Kind, Scalar};
+pub use filter::Filter;
+pub(crate) use filter::{MAX_FILTER_DEPTH, Node, Test};
 pub use group::{Group, GroupPatch, Membership, NewGroup};
 pub(crate) use id::refusal;
 pub use id::{AgentId, EventId, GroupId, MAX_ID_BYTES, TaskId};

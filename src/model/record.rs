@@ -17,13 +17,15 @@ pub trait Row {
 /// A record: a struct whose fields are the columns of a table.
 pub trait Record: Sized + 'static {
     /// The type's name.
-    const NAME: &'static str;
+    const TYPE_NAME: &'static str;
     /// Its table.
     const TABLE: &'static str;
     /// What it is.
     const DOC: &'static str;
     /// The TypeScript type of a query over it.
     const QUERY: &'static str;
+    /// The TypeScript type of a filter over it.
+    const WHERE: &'static str;
     /// Its fields in order; the first is the id.
     const FIELDS: &'static [Field];
 
@@ -60,7 +62,7 @@ pub trait Mutable: Record {
     /// What callers give to make one.
     type New: Clone;
     /// What callers give to change one.
-    type Patch;
+    type Patch: Clone;
 
     /// When it was made, when it was last changed, and its version from 1.
     fn stamp(&mut self) -> (&mut Millis, &mut Millis, &mut i64);
@@ -204,16 +206,18 @@ macro_rules! record {
         pub struct $name { $($(#[doc = $fdoc])* pub $field: $type,)* }
 
         impl $crate::model::Record for $name {
-            const NAME: &'static str = stringify!($name);
+            const TYPE_NAME: &'static str = stringify!($name);
             const TABLE: &'static str = $table;
             const DOC: &'static str = $crate::platform::told(concat!($($doc, "\n",)*));
             const QUERY: &'static str = concat!("Query<", stringify!($name), ">");
+            const WHERE: &'static str = concat!("Where<", stringify!($name), ">");
             const FIELDS: &'static [$crate::model::Field] = &[$($crate::model::Field {
                 name: stringify!($field),
                 kind: <$type as $crate::model::Scalar>::KIND,
                 optional: <$type as $crate::model::Scalar>::OPTIONAL,
                 ts: $crate::platform::told(<$type as $crate::model::Scalar>::TS),
                 doc: $crate::platform::told(concat!($($fdoc, "\n",)*)),
+                canonical: $crate::model::canonical::<$type>(),
             },)*];
 
             fn layout() -> &'static $crate::model::packed::Layout {
@@ -250,6 +254,14 @@ macro_rules! record {
                     at += 1;
                 )*
                 Ok(Self { $($field,)* })
+            }
+        }
+
+        pastey::paste! {
+            /// Its columns, to be compared and ordered by.
+            impl $name {
+                $($(#[doc = $fdoc])* pub const [<$field:upper>]: $crate::model::Column<$name, $type> =
+                    $crate::model::Column::named(stringify!($field));)*
             }
         }
 

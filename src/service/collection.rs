@@ -1,9 +1,9 @@
-//! The eleven operations that every mutable record has.
+//! The operations that every mutable record has.
 
 use super::Context;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Mutable, Record};
-use crate::sql::{Entity, Query, repository};
+use crate::model::{Filter, Mutable, Record};
+use crate::sql::{Entity, Query, Sql, repository};
 use std::marker::PhantomData;
 
 /// What is particular to one kind of record when it is written.
@@ -32,7 +32,7 @@ pub(crate) trait Rules: Entity + Mutable {
     /// The id that the caller gave, if any.
     fn given_id(new: &Self::New) -> Option<&str>;
 
-    /// What has to be done before the record with this id is deleted.
+    /// What has to be done before the record with this id is deleted. It refuses with `CONFLICT` before it changes anything.
     fn before_delete(cx: &Context<'_>, id: &str) -> Result<()>;
 }
 
@@ -104,17 +104,77 @@ impl<'a, E: Rules> Collection<'a, E> {
     /// The records that the query asks for; the first 100 in the order of their ids by default.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` when `after` names no record.
+    /// `INVALID_ARGUMENT` when the filter cannot be asked (it names the field) or `after` names no record.
     pub fn list(&self, query: &Query<E>) -> Result<Vec<E>> {
         repository::list(self.cx.connection, query)
     }
 
-    /// How many records the query's filter leaves.
+    /// How many records the query's filter leaves, whatever its page.
     ///
     /// # Errors
-    /// What the database reports.
+    /// `INVALID_ARGUMENT` when the filter cannot be asked.
     pub fn count(&self, query: &Query<E>) -> Result<i64> {
         repository::count(self.cx.connection, query)
+    }
+
+    /// Whether the query's filter leaves any record, whatever its page.
+    ///
+    /// # Errors
+    /// As [`count`](Self::count).
+    pub fn exists(&self, query: &Query<E>) -> Result<bool> {
+        repository::any(self.cx.connection, query)
+    }
+
+    /// The statement that [`list`](Self::list) runs, with the values that it binds.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn to_sql(&self, query: &Query<E>) -> Result<Sql> {
+        repository::explain(self.cx.connection, query)
+    }
+
+    /// Changes some fields of all records that the filter leaves, all or none; gives how many they are.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update); `INVALID_ARGUMENT` when the filter cannot be asked.
+    pub fn update_where(&self, filter: &Filter<E>, patch: &E::Patch) -> Result<u64> {
+        let ids = repository::ids(self.cx.connection, filter)?;
+        self.cx.atomically(|| ids.iter().try_for_each(|id| self.update(id, patch.clone()).map(|_| ())))?;
+        Ok(ids.len() as u64)
+    }
+
+    /// Deletes all records that the filter leaves, all or none; gives how many they are. What only they need themselves is no
+    /// obstacle: they go in whatever order is possible.
+    ///
+    /// # Errors
+    /// `CONFLICT` when something that stays still needs one; `INVALID_ARGUMENT` when the filter cannot be asked.
+    pub fn delete_where(&self, filter: &Filter<E>) -> Result<u64> {
+        let mut ids = repository::ids(self.cx.connection, filter)?;
+        let count = ids.len() as u64;
+        self.cx.atomically(|| {
+            while !ids.is_empty() {
+                let before = ids.len();
+                let mut refused = None;
+                let mut left = Vec::new();
+                // What needs another is mostly younger, and ids tell the time: so the last goes first.
+                for id in ids.drain(..) {
+                    match self.delete(&id) {
+                        Ok(_) => {}
+                        Err(error) if error.code() == ErrorCode::Conflict => {
+                            refused = Some(error);
+                            left.push(id);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                ids = left;
+                if let Some(error) = refused.filter(|_| ids.len() == before) {
+                    return Err(error);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(count)
     }
 
     /// Adds a record, or replaces all that is the caller's of the one with this id.

@@ -1,5 +1,21 @@
 //! The few differences between the databases.
 
+use super::condition::Element;
+use crate::model::Kind;
+use std::borrow::Cow;
+
+/// The elements of an array on PostgreSQL, none for what is no array, and what one of them is to be.
+#[cfg(feature = "postgres")]
+macro_rules! elements {
+    ($condition:literal) => {
+        concat!(
+            "::json AS list) AS field, \
+             json_array_elements(CASE json_typeof(list) WHEN 'array' THEN list ELSE '[]' END) AS elements (element) WHERE ",
+            $condition
+        )
+    };
+}
+
 /// Which SQL is spoken. Statements are written with SQLite's numbered placeholders, `?1`, and rendered for the others.
 ///
 /// A statement is written once where both databases understand it. What they say differently is a method here, so that a
@@ -52,6 +68,110 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Dialect::Postgres => {
                 "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?1"
+            }
+        }
+    }
+
+    /// What stands behind a field and behind a JSON array of values, so that the field is, or is not, one of them.
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+    pub(super) fn one_of(self, kind: Kind, negated: bool) -> (&'static str, &'static str) {
+        let before =
+            if negated { " NOT IN (SELECT value FROM json_each(" } else { " IN (SELECT value FROM json_each(" };
+        match self {
+            Dialect::Sqlite => (before, "))"),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => (
+                match negated {
+                    true => " <> ALL (ARRAY(SELECT json_array_elements_text(",
+                    false => " = ANY (ARRAY(SELECT json_array_elements_text(",
+                },
+                match kind {
+                    Kind::Integer | Kind::Time => "::json)::bigint))",
+                    Kind::Real => "::json)::float8))",
+                    Kind::Text | Kind::Enum(_) | Kind::Json(_) => "::json)))",
+                },
+            ),
+        }
+    }
+
+    /// What stands between a field and the pattern that it matches as a whole, or does not.
+    pub(super) fn like(self, negated: bool) -> &'static str {
+        match (self, negated) {
+            (Dialect::Sqlite, false) => " GLOB ",
+            (Dialect::Sqlite, true) => " NOT GLOB ",
+            #[cfg(feature = "postgres")]
+            (Dialect::Postgres, false) => " LIKE ",
+            #[cfg(feature = "postgres")]
+            (Dialect::Postgres, true) => " NOT LIKE ",
+        }
+    }
+
+    /// A pattern of `%`, `_` and `\` as the database takes it. SQLite's own LIKE does not tell upper from lower case.
+    pub(super) fn pattern(self, pattern: &str) -> Cow<'_, str> {
+        #[cfg(feature = "postgres")]
+        if self == Dialect::Postgres {
+            return Cow::Borrowed(pattern);
+        }
+        let mut glob = String::with_capacity(pattern.len() + 8);
+        let mut literal = false;
+        for character in pattern.chars() {
+            match character {
+                '\\' if !literal => {
+                    literal = true;
+                    continue;
+                }
+                '%' if !literal => glob.push('*'),
+                '_' if !literal => glob.push('?'),
+                '*' | '?' | '[' => glob.extend(['[', character, ']']),
+                _ => glob.push(character),
+            }
+            literal = false;
+        }
+        Cow::Owned(glob)
+    }
+
+    /// What stands before a field with JSON, between it and an element, and behind that, so that the field is an array with such
+    /// an element. There is nothing between for an element without a value.
+    pub(super) fn has_element(self, element: Element) -> (&'static str, &'static str, &'static str) {
+        match self {
+            // The key is an integer for an element of an array, text for a member of an object, and NULL for a lone value.
+            Dialect::Sqlite => {
+                let (middle, after) = match element {
+                    Element::Text => (") WHERE typeof(key) = 'integer' AND type = 'text' AND value = ", ")"),
+                    Element::Number => (
+                        ") WHERE typeof(key) = 'integer' AND (type = 'integer' OR type = 'real') AND value = json_extract(",
+                        ", '$'))",
+                    ),
+                    Element::True => (") WHERE typeof(key) = 'integer' AND type = 'true'", ")"),
+                    Element::False => (") WHERE typeof(key) = 'integer' AND type = 'false'", ")"),
+                    Element::Null => (") WHERE typeof(key) = 'integer' AND type = 'null'", ")"),
+                };
+                ("EXISTS (SELECT 1 FROM json_each(", middle, after)
+            }
+            // An element is looked into only when it can be: text with NUL cannot be had as text, a number with an exponent of
+            // thousands not as a number.
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => {
+                let (middle, after) = match element {
+                    Element::Text => (
+                        elements!(
+                            "CASE WHEN json_typeof(element) <> 'string' OR \
+                             strpos(replace(element::text, '\\\\', ''), '\\u0000') > 0 THEN FALSE ELSE element #>> '{}' = "
+                        ),
+                        " END)",
+                    ),
+                    Element::Number => (
+                        elements!(
+                            "CASE WHEN json_typeof(element) <> 'number' OR length(element::text) > 1000 OR \
+                             element::text ~ '[eE]-0*[1-9][0-9]{3}' THEN FALSE ELSE element::text::numeric = "
+                        ),
+                        "::numeric END)",
+                    ),
+                    Element::True => (elements!("element::text = 'true'"), ")"),
+                    Element::False => (elements!("element::text = 'false'"), ")"),
+                    Element::Null => (elements!("element::text = 'null'"), ")"),
+                };
+                ("EXISTS (SELECT 1 FROM (SELECT ", middle, after)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Records as tables: the statements that follow from a record's fields.
 
 use super::Dialect;
-use crate::model::{Agent, Event, Group, Record, Task};
+use crate::model::{Agent, Event, Field, Group, Record, Task};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
@@ -9,6 +9,10 @@ use std::sync::OnceLock;
 pub trait Entity: Record {
     /// Fields that are not stored in the table but read with an expression.
     const DERIVED: &'static [Derived] = &[];
+
+    /// Its table, for what works on all tables alike.
+    const DESCRIPTION: &'static Table =
+        &Table { name: Self::TABLE, record: Self::TYPE_NAME, fields: Self::FIELDS, derived: Self::DERIVED };
 
     /// The statements that follow from the fields.
     fn statements(dialect: Dialect) -> &'static Statements;
@@ -18,6 +22,20 @@ pub trait Entity: Record {
     fn is_stored(name: &str) -> bool {
         Self::DERIVED.iter().all(|derived| derived.name != name)
     }
+}
+
+/// A table and its record.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Table {
+    /// The table's name.
+    pub name: &'static str,
+    /// The record's name.
+    pub record: &'static str,
+    /// The record's fields in order; the first is the id.
+    pub fields: &'static [Field],
+    /// Those of them that are not stored in the table.
+    pub derived: &'static [Derived],
 }
 
 /// A field that is read with an expression.

@@ -1,8 +1,13 @@
-//! What a list asks for: equality filters, an order, a page.
+//! What a list asks for: a filter, an order, a page.
 
+use super::entity::{Entity, Table};
+use super::where_object::{field_of, filter};
+use super::{Dialect, repository};
 use crate::error::{Error, Result};
-use crate::model::{Argument, Field, Kind, MAX_INTEGER, Millis, Record, Scalar, Value, json};
-use crate::platform::double;
+use crate::model::{
+    Answer, Argument, Column, Field, Filter, MAX_INTEGER, Node, Record, Scalar, Value, json, write_value,
+};
+use std::fmt;
 use std::marker::PhantomData;
 
 /// The direction of an order key.
@@ -17,19 +22,67 @@ pub enum Order {
 /// A filter, an order and a page over the records of one table.
 ///
 /// The id always breaks ties, so the order is total and paging never skips or repeats a row.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use swarmstore::{NewTask, Order, Priority, Query, Store, Task, TaskStatus};
+///
+/// # fn main() -> swarmstore::Result<()> {
+/// let store = Store::open_blocking("memory:")?;
+/// store.write_blocking(|tx| tx.tasks().add(NewTask::new("draw", serde_json::json!({})).priority(Priority::HIGH)))?;
+/// let urgent = Query::new()
+///     .filter(Task::STATUS.eq(TaskStatus::Pending).and(Task::PRIORITY.ge(Priority::HIGH)))
+///     .order_by(Task::CREATED_AT, Order::Descending)
+///     .limit(10);
+/// let tasks = store.read_blocking(|tx| tx.tasks().list(&urgent))?;
+/// assert_eq!(tasks[0].task_type, "draw");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Query<R> {
-    pub(super) filters: Vec<(&'static Field, Value<'static>)>,
+    pub(super) parts: Parts,
+    record: PhantomData<fn() -> R>,
+}
+
+/// A query over whatever table.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    pub(super) filter: Node,
     pub(super) order: Vec<(&'static Field, Order)>,
     pub(super) limit: Option<i64>,
     pub(super) offset: i64,
     pub(super) after: Option<String>,
-    record: PhantomData<fn() -> R>,
 }
 
-impl<R: Record> Default for Query<R> {
+impl Default for Parts {
     fn default() -> Self {
-        Query { filters: Vec::new(), order: Vec::new(), limit: Some(100), offset: 0, after: None, record: PhantomData }
+        Parts { filter: Node::All(Vec::new()), order: Vec::new(), limit: Some(100), offset: 0, after: None }
+    }
+}
+
+impl Parts {
+    fn order_by(&mut self, field: &'static Field, order: Order) {
+        // A second time it would decide nothing.
+        if self.order.iter().all(|(known, _)| known.name != field.name) {
+            self.order.push((field, order));
+        }
+    }
+}
+
+impl<R> Default for Query<R> {
+    fn default() -> Self {
+        Query { parts: Parts::default(), record: PhantomData }
+    }
+}
+
+impl<R> Clone for Query<R> {
+    fn clone(&self) -> Self {
+        Query { parts: self.parts.clone(), record: PhantomData }
+    }
+}
+
+impl<R> fmt::Debug for Query<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.fmt(formatter)
     }
 }
 
@@ -40,154 +93,128 @@ impl<R: Record> Query<R> {
         Self::default()
     }
 
-    /// Only records whose field has this value; `None` for an absent one.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` when there is no such field or the value is of another kind.
-    pub fn filter(mut self, field: &str, value: &impl Scalar) -> Result<Self> {
-        let field = find::<R>(field)?;
-        let value = match (value.to_value().into_owned(), field.kind) {
-            (Value::Null, Kind::Json(default)) if !field.optional => Value::text(default),
-            (value, _) => value,
-        };
-        check_kind(field, &value)?;
-        self.filters.push((field, value));
-        Ok(self)
+    /// Only records for which this is true, of those that the filters given before leave.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter<R>) -> Self {
+        self.parts.filter = Filter::<R>::of(self.parts.filter).and(filter).node;
+        self
     }
 
-    /// Ordered by this field, after the order keys given before.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` when there is no such field.
-    pub fn order_by(mut self, field: &str, order: Order) -> Result<Self> {
-        self.order.push((find::<R>(field)?, order));
-        Ok(self)
+    /// Ordered by this column, after the order keys given before.
+    #[must_use]
+    pub fn order_by<V>(mut self, column: Column<R, V>, order: Order) -> Self {
+        self.parts.order_by(column.field(), order);
+        self
     }
 
     /// At most so many.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
-        self.limit = Some(i64::from(limit));
+        self.parts.limit = Some(i64::from(limit));
         self
     }
 
     /// However many there are.
     #[must_use]
     pub fn unlimited(mut self) -> Self {
-        self.limit = None;
+        self.parts.limit = None;
         self
     }
 
     /// Without the first so many.
     #[must_use]
     pub fn offset(mut self, offset: u32) -> Self {
-        self.offset = i64::from(offset);
+        self.parts.offset = i64::from(offset);
         self
     }
 
     /// Only what comes after the record with this id, under the same order: the next page.
     #[must_use]
     pub fn after(mut self, id: impl Into<String>) -> Self {
-        self.after = Some(id.into());
+        self.parts.after = Some(id.into());
         self
     }
 }
 
-fn find<R: Record>(name: &str) -> Result<&'static Field> {
-    R::FIELDS
-        .iter()
-        .find(|field| field.name == name)
-        .ok_or_else(|| Error::invalid(name, format!("is no field that {} has", R::NAME)))
-}
-
-fn check_kind(field: &Field, value: &Value<'_>) -> Result<()> {
-    if matches!(value, Value::Text(text) if text.contains('\0')) {
-        return Err(Error::invalid(field.name, "must not contain NUL"));
-    }
-    let fits = match (field.kind, value) {
-        (_, Value::Null) => field.optional,
-        (Kind::Enum(words), Value::Text(word)) => words.contains(&&**word),
-        (Kind::Text | Kind::Json(_), Value::Text(_))
-        | (Kind::Integer | Kind::Time, Value::Integer(_))
-        | (Kind::Real, Value::Real(_) | Value::Integer(_)) => true,
-        _ => false,
-    };
-    if fits { Ok(()) } else { Err(Error::invalid(field.name, format!("cannot be {}", value.type_name()))) }
-}
-
-/// A filter's value from a caller's raw JSON.
-fn value_from_json(field: &Field, raw: &str) -> Result<Value<'static>> {
-    let refused = |reason: String| Error::invalid(field.name, reason);
-    if raw == "null" && (field.optional || field.kind != Kind::Json("null")) {
-        return match field.optional {
-            true => Ok(Value::Null),
-            false => Err(refused("is never absent".to_owned())),
-        };
-    }
-    match field.kind {
-        Kind::Text => {
-            let value = String::from_json(raw).map(|text| Value::Text(text.into())).map_err(refused)?;
-            check_kind(field, &value).map(|()| value)
+impl<E: Entity> Query<E> {
+    /// The statement that lists, in one database's SQL.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when the filter cannot be asked, as by `list`, and for a query with `after`: that depends on what is
+    /// stored, so the tables' own `to_sql` has to be used.
+    pub fn to_sql(&self, dialect: Dialect) -> Result<Sql> {
+        if self.parts.after.is_some() {
+            return Err(Error::invalid("after", "depends on what is stored"));
         }
-        Kind::Integer | Kind::Time => {
-            <Millis as Scalar>::from_json(raw).map(|at| Value::Integer(at.0)).map_err(refused)
-        }
-        Kind::Real => double(raw).map(Value::Real).ok_or_else(|| refused("expected a number".to_owned())),
-        Kind::Enum(words) => {
-            let word = json::text(raw).map_err(refused)?;
-            match words.contains(&&*word) {
-                true => Ok(Value::Text(word.into_owned().into())),
-                false => Err(refused(format!("expected one of {}", words.join(", ")))),
-            }
-        }
-        Kind::Json(_) => Ok(Value::Text(raw.to_owned().into())),
+        repository::text_of::<E>(dialect, self)
     }
 }
 
-impl<R: Record> Argument for Query<R> {
-    const TYPE: &'static str = R::QUERY;
+/// A statement, and the values for its places `?1`, `?2` and so on. It can be given to a store's `query` as it is.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Sql {
+    /// The text, in which no value of a caller's stands.
+    pub text: String,
+    /// The values, in order.
+    pub params: Vec<Value<'static>>,
+}
+
+impl Answer for Sql {
+    const TYPE: &'static str = "Sql";
+
+    fn write_json(&self, out: &mut String) -> bool {
+        out.push_str("{\"sql\":");
+        json::write_text(&self.text, out);
+        out.push_str(",\"params\":[");
+        for (at, value) in self.params.iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { "," });
+            write_value(crate::model::Kind::Text, value, out);
+        }
+        out.push_str("]}");
+        true
+    }
+}
+
+impl<E: Entity> Argument for Query<E> {
+    const TYPE: &'static str = E::QUERY;
     const OPTIONAL: bool = true;
 
     fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
-        let mut query = Query::default();
-        let Some(raw) = raw else { return Ok(query) };
-        let field_of = |key: &str| {
-            R::FIELDS
-                .iter()
-                .find(|field| crate::model::is_camel_of(key, field.name))
-                .ok_or_else(|| Error::unknown(key, format!("is no field that {} has", R::NAME)))
-        };
-        json::members(raw, name, |key, value| {
-            let refused = |reason: String| Error::invalid(key, reason);
-            match key {
-                "where" => json::members(value, key, |key, value| {
-                    let field = field_of(key)?;
-                    query.filters.push((field, value_from_json(field, value)?));
-                    Ok(())
-                })?,
-                "orderBy" => {
-                    for pair in json::elements(value).map_err(refused)? {
-                        let pair = json::elements(pair).map_err(refused)?;
-                        let [name, direction] = pair[..] else {
-                            return Err(refused("expected pairs of a field and 'asc' or 'desc'".to_owned()));
-                        };
-                        let order = match direction {
-                            "\"asc\"" => Order::Ascending,
-                            "\"desc\"" => Order::Descending,
-                            _ => return Err(refused("expected 'asc' or 'desc'".to_owned())),
-                        };
-                        query.order.push((field_of(&json::text(name).map_err(refused)?)?, order));
-                    }
-                }
-                "limit" => query.limit = Some(count(value).map_err(refused)?),
-                "offset" => query.offset = count(value).map_err(refused)?,
-                "after" => query.after = Some(json::text(value).map_err(refused)?.into_owned()),
-                _ => return Err(Error::unknown(key, "is nothing that a query has")),
-            }
-            Ok(())
-        })?;
-        Ok(query)
+        let parts = raw.map_or_else(|| Ok(Parts::default()), |raw| read(E::DESCRIPTION, raw, name))?;
+        Ok(Query { parts, record: PhantomData })
     }
+}
+
+/// A query from JavaScript.
+fn read(table: &Table, raw: &str, name: &str) -> Result<Parts> {
+    let mut query = Parts::default();
+    json::members(raw, name, |key, value| {
+        let refused = |reason: String| Error::invalid(key, reason);
+        match key {
+            "where" => query.filter = filter(table, value, key, 0)?,
+            "orderBy" => {
+                for pair in json::elements(value).map_err(refused)? {
+                    let pair = json::elements(pair).map_err(refused)?;
+                    let [name, direction] = pair[..] else {
+                        return Err(refused("expected pairs of a field and 'asc' or 'desc'".to_owned()));
+                    };
+                    let order = match direction {
+                        "\"asc\"" => Order::Ascending,
+                        "\"desc\"" => Order::Descending,
+                        _ => return Err(refused("expected 'asc' or 'desc'".to_owned())),
+                    };
+                    query.order_by(field_of(table, &json::text(name).map_err(refused)?)?, order);
+                }
+            }
+            "limit" => query.limit = Some(count(value).map_err(refused)?),
+            "offset" => query.offset = count(value).map_err(refused)?,
+            "after" => query.after = Some(json::text(value).map_err(refused)?.into_owned()),
+            _ => return Err(Error::unknown(key, "is nothing that a query has")),
+        }
+        Ok(())
+    })?;
+    Ok(query)
 }
 
 /// A number of rows.

@@ -1,9 +1,12 @@
 //! What every table can do: insert, get, list, count, change, delete, by the fields of its record.
 
-use super::{Connection, Dialect, Entity, Order, Query, Row, Value};
+use super::condition::Statement;
+use super::entity::Table;
+use super::query::Parts;
+use super::{Connection, Dialect, Entity, Order, Query, Row, Sql, Value};
 use crate::error::{Error, Result};
 use crate::model::packed::pack;
-use crate::model::{Field, Kind};
+use crate::model::{Field, Filter, Node};
 use std::fmt::Write as _;
 
 /// What a row can be read as: the record itself, or its packed text for a caller that wants no struct.
@@ -164,34 +167,9 @@ pub(crate) fn select<E: Entity>(
     query: &Query<E>,
     each: &mut dyn FnMut(&dyn Row) -> Result<()>,
 ) -> Result<()> {
-    let dialect = connection.dialect();
-    let mut sql = E::statements(dialect).select.clone();
-    let mut values = Vec::new();
-    let mut conditions = conditions::<E>(dialect, query, &mut values);
-    let order = total_order::<E>(query);
-    if let Some(after) = &query.after {
-        conditions.extend(after_row::<E>(connection, &order, after, &mut values)?);
-    }
-    push_conditions(&mut sql, &conditions);
-    sql.push_str(" ORDER BY ");
-    for (at, (field, order)) in order.iter().enumerate() {
-        let separator = if at == 0 { "" } else { ", " };
-        let descending = *order == Order::Descending;
-        let direction = if descending { " DESC" } else { "" };
-        // Not for a field that is never absent: an index serves only the order that it was made for.
-        let nulls = if field.optional { dialect.nulls(descending) } else { "" };
-        let _ = write!(sql, "{separator}{}{direction}{nulls}", expression::<E>(dialect, field));
-    }
-    let limit = query.limit.unwrap_or(i64::MAX);
-    if limit < i64::MAX || query.offset > 0 {
-        values.push(Value::Integer(limit));
-        let _ = write!(sql, " LIMIT ?{}", values.len());
-    }
-    if query.offset > 0 {
-        values.push(Value::Integer(query.offset));
-        let _ = write!(sql, " OFFSET ?{}", values.len());
-    }
-    connection.query(&sql, &values, each)
+    let select = &E::statements(connection.dialect()).select;
+    let statement = selection(connection, E::DESCRIPTION, select, &query.parts)?;
+    connection.query(&statement.sql, &statement.values, each)
 }
 
 /// Reads the rows that the query asks for.
@@ -204,95 +182,176 @@ pub(crate) fn list<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> 
     Ok(found)
 }
 
+/// The statement of [`select`].
+pub(crate) fn explain<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> Result<Sql> {
+    let select = &E::statements(connection.dialect()).select;
+    selection(connection, E::DESCRIPTION, select, &query.parts).map(printed)
+}
+
+/// The statement of a query without `after`.
+pub(super) fn text_of<E: Entity>(dialect: Dialect, query: &Query<E>) -> Result<Sql> {
+    let order = total_order(E::DESCRIPTION, &query.parts);
+    selection_after(dialect, E::DESCRIPTION, &E::statements(dialect).select, &query.parts, &order, None).map(printed)
+}
+
+fn printed(statement: Statement<'_>) -> Sql {
+    Sql { text: statement.sql, params: statement.values.into_iter().map(Value::into_owned).collect() }
+}
+
 /// How many records the query's filter leaves, whatever its page.
 pub(crate) fn count<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> Result<i64> {
-    let mut sql = format!("SELECT COUNT(*) FROM {}", E::TABLE);
-    let mut values = Vec::new();
-    let conditions = conditions::<E>(connection.dialect(), query, &mut values);
-    push_conditions(&mut sql, &conditions);
-    connection.integer(&sql, &values)
+    filtered(connection, E::DESCRIPTION, "SELECT COUNT(*) FROM ", &query.parts.filter, "")
 }
 
-fn push_conditions(sql: &mut String, conditions: &[String]) {
-    if !conditions.is_empty() {
-        let _ = write!(sql, " WHERE {}", conditions.join(" AND "));
+/// Whether the query's filter leaves any record, whatever its page.
+pub(crate) fn any<E: Entity>(connection: &dyn Connection, query: &Query<E>) -> Result<bool> {
+    let found = filtered(connection, E::DESCRIPTION, "SELECT EXISTS (SELECT 1 FROM ", &query.parts.filter, ")")?;
+    Ok(found > 0)
+}
+
+/// The ids of the records that a filter leaves, the last one first.
+pub(crate) fn ids<E: Entity>(connection: &dyn Connection, filter: &Filter<E>) -> Result<Vec<String>> {
+    let statement =
+        where_true(connection.dialect(), E::DESCRIPTION, "SELECT id FROM ", &filter.node, " ORDER BY id DESC")?;
+    connection.texts(&statement.sql, &statement.values)
+}
+
+fn filtered(
+    connection: &dyn Connection,
+    table: &'static Table,
+    before: &str,
+    filter: &Node,
+    after: &str,
+) -> Result<i64> {
+    let statement = where_true(connection.dialect(), table, before, filter, after)?;
+    connection.integer(&statement.sql, &statement.values)
+}
+
+/// A statement about the rows that a filter leaves.
+fn where_true<'q>(
+    dialect: Dialect,
+    table: &'static Table,
+    before: &str,
+    filter: &'q Node,
+    after: &str,
+) -> Result<Statement<'q>> {
+    let mut statement = Statement::new(dialect, table, before);
+    statement.push(table.name);
+    if !filter.is_everything() {
+        statement.push(" WHERE ").filter(filter)?;
     }
+    statement.push(after);
+    Ok(statement)
 }
 
-fn conditions<'q, E: Entity>(dialect: Dialect, query: &'q Query<E>, values: &mut Vec<Value<'q>>) -> Vec<String> {
-    query
-        .filters
-        .iter()
-        .map(|(field, value)| {
-            let column = expression::<E>(dialect, field);
-            if *value == Value::Null {
-                return format!("{column} IS NULL");
-            }
-            values.push(value.clone());
-            let equal = format!("{column} = ?{}", values.len());
-            match (field.kind, value) {
-                (Kind::Json(default), Value::Text(text)) if !field.optional && text == default => {
-                    format!("({equal} OR {column} IS NULL)")
-                }
-                _ => equal,
-            }
-        })
-        .collect()
+fn selection<'q>(
+    connection: &dyn Connection,
+    table: &'static Table,
+    select: &str,
+    query: &'q Parts,
+) -> Result<Statement<'q>> {
+    let order = total_order(table, query);
+    let after = match &query.after {
+        Some(id) => Some(keys(connection, table, &order, id)?),
+        None => None,
+    };
+    selection_after(connection.dialect(), table, select, query, &order, after)
 }
 
-/// What a field is in a condition.
-fn expression<E: Entity>(dialect: Dialect, field: &Field) -> &'static str {
-    E::DERIVED
-        .iter()
-        .find(|derived| derived.name == field.name)
-        .map(|derived| derived.expression(dialect))
-        .or_else(|| E::FIELDS.iter().find(|own| own.name == field.name).map(|own| own.name))
-        .unwrap_or("")
+/// The statement for the rows behind one with these values of the order's keys.
+fn selection_after<'q>(
+    dialect: Dialect,
+    table: &'static Table,
+    select: &str,
+    query: &'q Parts,
+    order: &[(&'static Field, Order)],
+    after: Option<Vec<Value<'static>>>,
+) -> Result<Statement<'q>> {
+    let mut statement = Statement::new(dialect, table, select);
+    if !query.filter.is_everything() {
+        statement.push(" WHERE ").filter(&query.filter)?;
+    }
+    if let Some(keys) = after {
+        statement.push(if query.filter.is_everything() { " WHERE " } else { " AND " });
+        behind(&mut statement, order, keys);
+    }
+    statement.push(" ORDER BY ");
+    for (at, (field, order)) in order.iter().enumerate() {
+        let descending = *order == Order::Descending;
+        statement.push(if at == 0 { "" } else { ", " }).field(field).push(if descending { " DESC" } else { "" });
+        // Not for a field that is never absent: an index serves only the order that it was made for.
+        statement.push(if field.optional { dialect.nulls(descending) } else { "" });
+    }
+    let limit = query.limit.unwrap_or(i64::MAX);
+    if limit < i64::MAX || query.offset > 0 {
+        statement.push(" LIMIT ").bind(Value::Integer(limit));
+    }
+    if query.offset > 0 {
+        statement.push(" OFFSET ").bind(Value::Integer(query.offset));
+    }
+    Ok(statement)
 }
 
-/// The query's order with the id as the last key.
-fn total_order<E: Entity>(query: &Query<E>) -> Vec<(&'static Field, Order)> {
+/// The query's order with the id as the last key. What comes behind the id would decide nothing.
+fn total_order(table: &'static Table, query: &Parts) -> Vec<(&'static Field, Order)> {
     let mut order = query.order.clone();
-    if order.iter().all(|(field, _)| field.name != "id") {
-        let id = E::FIELDS.iter().find(|field| field.name == "id");
-        order.extend(id.map(|id| (id, Order::Ascending)));
+    match order.iter().position(|(field, _)| field.name == "id") {
+        Some(id) => order.truncate(id + 1),
+        None => order.extend(table.fields.first().map(|id| (id, Order::Ascending))),
     }
     order
 }
 
-/// The condition for what follows a row under an order: `a > x OR (a = x AND (b > y OR …))`, NULL being smaller than all.
-fn after_row<E: Entity>(
+/// The values of the order's keys in the row with this id.
+fn keys(
     connection: &dyn Connection,
+    table: &'static Table,
     order: &[(&'static Field, Order)],
     id: &str,
-    values: &mut Vec<Value<'_>>,
-) -> Result<Option<String>> {
+) -> Result<Vec<Value<'static>>> {
+    let refused = || Error::invalid("after", "is not the id of a record that is there");
+    if crate::model::refusal(id).is_some() {
+        return Err(refused());
+    }
+    let mut statement = Statement::new(connection.dialect(), table, "SELECT ");
+    for (at, (field, _)) in order.iter().enumerate() {
+        statement.push(if at == 0 { "" } else { ", " }).field(field);
+    }
+    statement.push(" FROM ").push(table.name).push(" WHERE id = ").bind(Value::text(id));
     let mut keys: Option<Vec<Value<'static>>> = None;
-    let columns: Vec<_> = order.iter().map(|(field, _)| expression::<E>(connection.dialect(), field)).collect();
-    let sql = format!("SELECT {} FROM {} WHERE id = ?1", columns.join(", "), E::TABLE);
-    connection.query(&sql, &[Value::text(id)], &mut |row| {
+    connection.query(&statement.sql, &statement.values, &mut |row| {
         keys = Some((0..order.len()).map(|at| Ok(row.get(at)?.into_owned())).collect::<Result<_>>()?);
         Ok(())
     })?;
-    let Some(keys) = keys else {
-        return Err(Error::invalid("after", "is not the id of a record that is there"));
-    };
-    let mut condition = String::new();
-    for ((key, column), (_, order)) in keys.into_iter().zip(columns).zip(order).rev() {
-        let (beyond, same) = match (&key, order) {
-            (Value::Null, Order::Ascending) => (format!("{column} IS NOT NULL"), format!("{column} IS NULL")),
-            (Value::Null, Order::Descending) => ("1 = 0".to_owned(), format!("{column} IS NULL")),
-            (_, order) => {
-                values.push(key);
-                let place = values.len();
-                let beyond = match order {
-                    Order::Ascending => format!("{column} > ?{place}"),
-                    Order::Descending => format!("({column} < ?{place} OR {column} IS NULL)"),
-                };
-                (beyond, format!("{column} = ?{place}"))
+    keys.ok_or_else(refused)
+}
+
+/// The condition for what follows a row under an order: `(a > x OR (a = x AND (b > y OR …)))`, NULL being smaller than all.
+fn behind(statement: &mut Statement<'_>, order: &[(&'static Field, Order)], keys: Vec<Value<'static>>) {
+    let last = order.len() - 1;
+    for (at, (key, (field, order))) in keys.into_iter().zip(order).enumerate() {
+        let null = key == Value::Null;
+        let ascending = *order == Order::Ascending;
+        let place = statement.values.len() + 1;
+        statement.push(if at < last { "(" } else { "" });
+        match (null, ascending) {
+            (true, true) => statement.field(field).push(" IS NOT NULL"),
+            (true, false) => statement.push("1 = 0"),
+            (false, true) => statement.field(field).push(" > ").bind(key),
+            (false, false) if field.optional => {
+                statement.push("(").field(field).push(" < ").bind(key).push(" OR ").field(field).push(" IS NULL)")
             }
+            (false, false) => statement.field(field).push(" < ").bind(key),
         };
-        condition = if condition.is_empty() { beyond } else { format!("({beyond} OR ({same} AND {condition}))") };
+        if at < last {
+            statement.push(" OR (").field(field);
+            match null {
+                true => statement.push(" IS NULL AND "),
+                false => statement.push(" = ").place(place).push(" AND "),
+            };
+        }
     }
-    Ok(Some(condition))
+    for _ in 0..last {
+        statement.push("))");
+    }
 }

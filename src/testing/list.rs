@@ -109,6 +109,36 @@ macro_rules! __contract_cases {
                 deleting_a_claimed_task_leaves_its_worker_with_nothing,
                 a_long_line_of_subtasks_is_deleted_as_a_whole,
             }
+            filters {
+                numbers_are_compared_by_size,
+                times_are_compared_by_size,
+                between_takes_both_ends,
+                text_is_compared_by_bytes_as_it_is,
+                enums_are_compared_by_their_words,
+                what_is_absent_is_equal_to_nothing_and_not_smaller_or_larger,
+                a_list_of_values_may_be_long_and_empty,
+                a_pattern_matches_the_whole_text_character_by_character,
+                a_pattern_that_means_nothing_is_refused,
+                a_list_contains_its_elements,
+                json_contains_an_element_if_it_is_an_array_that_has_it,
+                json_is_compared_as_text,
+                what_is_kept_in_another_table_can_be_asked_for,
+                the_errors_of_a_task_are_compared_whatever_their_text,
+                and_or_and_not_are_what_they_say,
+                filters_of_a_query_add_up,
+                a_filter_that_is_too_deep_or_too_large_is_refused,
+                text_with_nul_cannot_be_asked_for,
+            }
+            wholesale {
+                updating_by_a_filter_changes_all_that_it_leaves_and_no_other,
+                updating_by_a_filter_obeys_the_rules_of_an_update_all_or_none,
+                deleting_by_a_filter_leaves_the_others,
+                what_depends_on_one_another_can_be_deleted_together_in_any_order,
+                subtasks_go_with_the_task_that_a_filter_leaves,
+                agents_deleted_by_a_filter_give_their_tasks_back,
+                a_failure_after_deleting_by_a_filter_takes_it_back,
+                the_statement_of_a_query_gives_the_same_rows_and_holds_no_value,
+            }
             queries {
                 a_list_is_the_first_hundred_by_id,
                 an_empty_table_gives_an_empty_list,

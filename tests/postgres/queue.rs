@@ -54,7 +54,7 @@ fn no_task_is_given_twice_to_threads_that_claim_at_once() {
     });
     let given = given.into_inner().unwrap();
     assert_eq!((given.len(), given.iter().collect::<BTreeSet<_>>().len()), (400, 400));
-    let done = Query::new().filter("status", &TaskStatus::Completed).unwrap();
+    let done = Query::new().filter(swarmstore::Task::STATUS.eq(TaskStatus::Completed));
     assert_eq!(stores[0].read_blocking(|tx| tx.tasks().count(&done)).unwrap(), 400);
     stores.iter().for_each(close);
 }

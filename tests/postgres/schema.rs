@@ -52,7 +52,9 @@ fn every_column_of_text_is_compared_by_bytes() {
     assert!(wrong.is_empty(), "{wrong:?}");
 
     store.write_blocking(|tx| tx.agents().add_many(["b", "B", "a", "é", "_", "Z"].map(agent))).unwrap();
-    let agents = store.read_blocking(|tx| tx.agents().list(&Query::new().order_by("id", Order::Ascending)?)).unwrap();
+    let agents = store
+        .read_blocking(|tx| tx.agents().list(&Query::new().order_by(swarmstore::Agent::ID, Order::Ascending)))
+        .unwrap();
     assert_eq!(agents.iter().map(|agent| agent.id.as_str()).collect::<Vec<_>>(), ["B", "Z", "_", "a", "b", "é"]);
     close(&store);
 }

@@ -21,7 +21,7 @@ pub async fn a_claimed_task_is_visible_at_once_to_every_read(subject: Subject) {
     subject.arrange(&["t"]).await;
     let claimed = subject.claim("ada").await;
     assert_eq!(subject.task("t").await, claimed);
-    let assigned = crate::Query::new().filter("status", &TaskStatus::Assigned).unwrap();
+    let assigned = crate::Query::new().filter(crate::Task::STATUS.eq(TaskStatus::Assigned));
     assert_eq!(subject.read(move |tx| tx.tasks().list(&assigned)).await.unwrap(), [claimed]);
 }
 

@@ -37,7 +37,7 @@ pub async fn a_group_has_the_operations_of_every_record(subject: Subject) {
     subject.write(|tx| tx.groups().update_many([("b", GroupPatch::new().name("B"))])).await.unwrap();
     let found = subject
         .read(|tx| {
-            let crews = Query::new().filter("group_type", &"team".to_owned())?.order_by("name", Order::Ascending)?;
+            let crews = Query::new().filter(Group::GROUP_TYPE.eq("team")).order_by(Group::NAME, Order::Ascending);
             done((tx.groups().list(&crews)?, tx.groups().count(&crews)?))
         })
         .await

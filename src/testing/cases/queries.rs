@@ -4,7 +4,7 @@ use crate::ErrorCode::InvalidArgument;
 use crate::model::{AgentStatus, Backoff, NewAgent, Priority, Task, TaskStatus, Value};
 use crate::sql::Query;
 use crate::testing::Subject;
-use crate::testing::kit::{agent, agent_id, ids, invalid, refused, task, task_after, texts};
+use crate::testing::kit::{agent, agent_id, ids, invalid, refused, task, task_after, task_id, texts};
 use crate::{Agent, Order};
 use serde_json::json;
 
@@ -43,18 +43,18 @@ pub async fn several_order_keys_rank_one_after_another_and_the_id_breaks_ties(su
             })
             .await;
     }
-    let order = |first, second| Query::new().order_by("agent_type", first).unwrap().order_by("name", second).unwrap();
+    let order = |first, second| Query::new().order_by(Agent::AGENT_TYPE, first).order_by(Agent::NAME, second);
     let by = async |query| ids_of(&agents(&subject, query).await);
     assert_eq!(by(order(Order::Ascending, Order::Ascending)).await, ["4", "2", "3", "5", "1"]);
     assert_eq!(by(order(Order::Descending, Order::Ascending)).await, ["3", "5", "1", "4", "2"]);
     assert_eq!(by(order(Order::Ascending, Order::Descending)).await, ["2", "4", "1", "3", "5"]);
-    assert_eq!(by(Query::new().order_by("id", Order::Descending).unwrap()).await, ["5", "4", "3", "2", "1"]);
+    assert_eq!(by(Query::new().order_by(Agent::ID, Order::Descending)).await, ["5", "4", "3", "2", "1"]);
 }
 
 pub async fn absent_values_sort_first(subject: Subject) {
     subject.add_agent(agent("a").name("x")).await;
     subject.add_agent(agent("b")).await;
-    let by_name = |order| Query::new().order_by("name", order).unwrap();
+    let by_name = |order| Query::new().order_by(Agent::NAME, order);
     assert_eq!(ids(&agents(&subject, by_name(Order::Ascending)).await), ["b", "a"]);
     assert_eq!(ids(&agents(&subject, by_name(Order::Descending)).await), ["a", "b"]);
 }
@@ -69,13 +69,13 @@ pub async fn numbers_are_ordered_by_size(subject: Subject) {
     for (id, at) in [("a", 10), ("b", 9), ("c", -1), ("d", 100)] {
         subject.add_task(task(id).run_at(crate::Millis(at))).await;
     }
-    let by_time = Query::new().order_by("run_at", Order::Ascending).unwrap();
+    let by_time = Query::new().order_by(Task::RUN_AT, Order::Ascending);
     assert_eq!(ids(&tasks(&subject, by_time).await), ["c", "b", "a", "d"]);
 }
 
 pub async fn a_list_may_be_ordered_by_what_is_kept_in_another_table(subject: Subject) {
     subject.arrange_tasks(vec![task("a"), task_after("b", &["a"]), task("c")]).await;
-    let by_dependencies = || Query::new().order_by("dependencies", Order::Descending).unwrap();
+    let by_dependencies = || Query::new().order_by(Task::DEPENDENCIES, Order::Descending);
     let listed = tasks(&subject, by_dependencies()).await;
     assert_eq!(listed.len(), 3);
     let paged = tasks(&subject, by_dependencies().after(listed[0].id.as_str())).await;
@@ -86,13 +86,13 @@ pub async fn filters_leave_what_is_equal(subject: Subject) {
     subject.add_agent(agent("a").status(AgentStatus::Idle).name("x")).await;
     subject.add_agent(agent("b").status(AgentStatus::Idle)).await;
     subject.add_agent(NewAgent::new("boss").id(agent_id("c"))).await;
-    let idle = || Query::new().filter("status", &AgentStatus::Idle).unwrap();
+    let idle = || Query::new().filter(Agent::STATUS.eq(AgentStatus::Idle));
     assert_eq!(ids(&agents(&subject, idle()).await), ["a", "b"]);
-    let idle_without_name = idle().filter("name", &None::<String>).unwrap();
+    let idle_without_name = idle().filter(Agent::NAME.is_null());
     assert_eq!(ids(&agents(&subject, idle_without_name).await), ["b"]);
-    let boss = Query::new().filter("agent_type", &"boss".to_owned()).unwrap();
+    let boss = Query::new().filter(Agent::AGENT_TYPE.eq("boss"));
     assert_eq!(ids(&agents(&subject, boss).await), ["c"]);
-    let capital = Query::new().filter("agent_type", &"Boss".to_owned()).unwrap();
+    let capital = Query::new().filter(Agent::AGENT_TYPE.eq("Boss"));
     assert!(agents(&subject, capital).await.is_empty());
 }
 
@@ -104,25 +104,24 @@ pub async fn filters_fit_every_kind_of_field(subject: Subject) {
         .backoff(Backoff::fixed(5))
         .unique_key("k");
     subject.add_task(own).await;
-    let found = async |query: Query<Task>| ids_of(&tasks(&subject, query).await);
-    let all = Query::<Task>::new;
-    assert_eq!(found(all().filter("priority", &Priority::LOW).unwrap()).await, ["b"]);
-    assert_eq!(found(all().filter("run_at", &subject.now()).unwrap()).await, ["a", "b"]);
-    assert_eq!(found(all().filter("required_capabilities", &texts(&["fly", "see"])).unwrap()).await, ["b"]);
-    assert_eq!(found(all().filter("dependencies", &texts(&["a"])).unwrap()).await, ["b"]);
-    assert_eq!(found(all().filter("dependencies", &texts(&[])).unwrap()).await, ["a"]);
-    assert_eq!(found(all().filter("backoff", &Backoff::fixed(5)).unwrap()).await, ["b"]);
-    assert_eq!(found(all().filter("backoff", &Backoff::DEFAULT).unwrap()).await, ["a"]);
-    assert_eq!(found(all().filter("unique_key", &"k".to_owned()).unwrap()).await, ["b"]);
-    assert_eq!(found(all().filter("version", &1_i64).unwrap()).await, ["a", "b"]);
-    assert_eq!(found(all().filter("status", &TaskStatus::Failed).unwrap()).await, [""; 0]);
+    let found = async |filter| ids_of(&tasks(&subject, Query::new().filter(filter)).await);
+    assert_eq!(found(Task::PRIORITY.eq(Priority::LOW)).await, ["b"]);
+    assert_eq!(found(Task::RUN_AT.eq(subject.now())).await, ["a", "b"]);
+    assert_eq!(found(Task::REQUIRED_CAPABILITIES.eq(texts(&["fly", "see"]))).await, ["b"]);
+    assert_eq!(found(Task::DEPENDENCIES.eq(vec![task_id("a")])).await, ["b"]);
+    assert_eq!(found(Task::DEPENDENCIES.eq(vec![])).await, ["a"]);
+    assert_eq!(found(Task::BACKOFF.eq(Backoff::fixed(5))).await, ["b"]);
+    assert_eq!(found(Task::BACKOFF.eq(Backoff::DEFAULT)).await, ["a"]);
+    assert_eq!(found(Task::UNIQUE_KEY.eq("k")).await, ["b"]);
+    assert_eq!(found(Task::VERSION.eq(1)).await, ["a", "b"]);
+    assert_eq!(found(Task::STATUS.eq(TaskStatus::Failed)).await, [""; 0]);
 }
 
 pub async fn counting_ignores_the_page(subject: Subject) {
     add_agents(&subject, &["a", "b", "c"]).await;
     let query = Query::new().limit(1).offset(1).after("a");
     assert_eq!(subject.read(move |tx| tx.agents().count(&query)).await.unwrap(), 3);
-    let none = Query::new().filter("status", &AgentStatus::Busy).unwrap();
+    let none = Query::new().filter(Agent::STATUS.eq(AgentStatus::Busy));
     assert_eq!(subject.read(move |tx| tx.agents().count(&none)).await.unwrap(), 0);
 }
 
@@ -135,17 +134,21 @@ pub async fn pages_after_an_id_visit_every_row_once_under_any_order(subject: Sub
         subject.add_agent(if number % 2 == 0 { new } else { new.name(format!("n{}", number / 4 + number * 10)) }).await;
         subject.advance(i64::from(number % 4));
     }
-    let orders: [&[(&str, Order)]; 7] = [
-        &[],
-        &[("id", Descending)],
-        &[("agent_type", Descending)],
-        &[("name", Ascending)],
-        &[("name", Descending), ("agent_type", Ascending)],
-        &[("agent_type", Ascending), ("name", Descending), ("created_at", Ascending)],
-        &[("updated_at", Descending), ("id", Descending)],
+    let orders: [Query<Agent>; 8] = [
+        Query::new(),
+        Query::new().order_by(Agent::ID, Descending),
+        Query::new().order_by(Agent::AGENT_TYPE, Descending),
+        Query::new().order_by(Agent::NAME, Ascending),
+        Query::new().order_by(Agent::NAME, Descending).order_by(Agent::AGENT_TYPE, Ascending),
+        Query::new()
+            .order_by(Agent::AGENT_TYPE, Ascending)
+            .order_by(Agent::NAME, Descending)
+            .order_by(Agent::CREATED_AT, Ascending),
+        Query::new().order_by(Agent::UPDATED_AT, Descending).order_by(Agent::ID, Descending),
+        Query::new().order_by(Agent::AGENT_TYPE, Descending).order_by(Agent::AGENT_TYPE, Ascending),
     ];
-    for keys in orders {
-        let query = || keys.iter().fold(Query::new(), |query, (field, order)| query.order_by(field, *order).unwrap());
+    for order in orders {
+        let query = || order.clone();
         let whole = ids_of(&agents(&subject, query()).await);
         let mut paged: Vec<String> = Vec::new();
         loop {
@@ -156,7 +159,7 @@ pub async fn pages_after_an_id_visit_every_row_once_under_any_order(subject: Sub
             }
             paged.extend(page);
         }
-        assert_eq!(paged, whole, "{keys:?}");
+        assert_eq!(paged, whole, "{order:?}");
         assert_eq!(whole.len(), 23);
     }
 }
@@ -164,7 +167,7 @@ pub async fn pages_after_an_id_visit_every_row_once_under_any_order(subject: Sub
 pub async fn pages_after_an_id_keep_to_the_filter(subject: Subject) {
     add_agents(&subject, &["a", "b", "c", "d"]).await;
     subject.write(|tx| tx.agents().update("b", crate::AgentPatch::new().status(AgentStatus::Idle))).await.unwrap();
-    let initializing = Query::new().filter("status", &AgentStatus::Initializing).unwrap();
+    let initializing = Query::new().filter(Agent::STATUS.eq(AgentStatus::Initializing));
     assert_eq!(ids(&agents(&subject, initializing.after("b")).await), ["c", "d"]);
 }
 

@@ -259,10 +259,10 @@ pub async fn text_with_nul_is_refused_by_name(subject: Subject) {
 pub async fn columns_and_what_readers_read_change_together(subject: Subject) {
     subject.add_agent(agent("ada")).await;
     update(&subject, "ada", AgentPatch::new().status(AgentStatus::Busy).name("Ada")).await.unwrap();
-    let busy = Query::new().filter("status", &AgentStatus::Busy).unwrap().filter("name", &"Ada".to_owned()).unwrap();
+    let busy = Query::new().filter(Agent::STATUS.eq(AgentStatus::Busy)).filter(Agent::NAME.eq("Ada"));
     let found = subject.read(move |tx| tx.agents().list(&busy)).await.unwrap();
     assert_eq!((found[0].status, found[0].name.as_deref()), (AgentStatus::Busy, Some("Ada")));
-    let old = Query::new().filter("status", &AgentStatus::Initializing).unwrap();
+    let old = Query::new().filter(Agent::STATUS.eq(AgentStatus::Initializing));
     assert_eq!(subject.read(move |tx| tx.agents().count(&old)).await.unwrap(), 0);
 }
 

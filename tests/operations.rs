@@ -116,6 +116,7 @@ fn sample(operation: &Operation, parameter: &Parameter) -> Json {
         "stream" => json!({ "aggregateType": "task", "aggregateId": "s" }),
         "events" => json!([{ "eventType": "x", "data": {}, "metadata": {}, "id": "e" }]),
         "query" => json!({ "where": {}, "orderBy": [["id", "desc"]], "limit": 5, "offset": 0 }),
+        "filter" => json!({ "id": { "ne": "held" }, "version": 1 }),
         "options" => json!({}),
         name => panic!("{name}: say here what a sound value is"),
     }

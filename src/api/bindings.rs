@@ -92,7 +92,7 @@ fn maker(name: &str, fields: &[Field], layout: &Layout, out: &mut String) {
 #[must_use]
 pub fn typescript() -> String {
     let mut out = format!(
-        "{HEADER}import type {{ EpochMillis, Json, Patch, Priority, Query, Time }} from './types.js';\n\n\
+        "{HEADER}import type {{ EpochMillis, Json, Patch, Priority, Query, Sql, Time, Where }} from './types.js';\n\n\
          /** A failed attempt at a task. */\nexport interface TaskError {{ attempt: number; at: EpochMillis; message: string }}\n\n\
          /** How long a failed task waits: exponential doubles from `baseMs` up to `maxMs` (1 hour), fixed stays; `jitter` (0 to 1) is how far a wait strays, 0.2 or, when fixed, 0. */\n\
          export interface Backoff {{ kind: 'exponential' | 'fixed'; baseMs: number; maxMs?: number; jitter?: number }}\n\n\

@@ -7,7 +7,7 @@ use super::{Access, Operation, Parameter};
 use crate::error::Result;
 use crate::model::packed::pack;
 use crate::model::{
-    Agent, AgentId, AgentPatch, AgentStatus, Answer, Argument, Claim, Group, GroupId, GroupPatch, Json, Millis,
+    Agent, AgentId, AgentPatch, AgentStatus, Answer, Argument, Claim, Filter, Group, GroupId, GroupPatch, Json, Millis,
     NewAgent, NewEvent, NewGroup, NewTask, Stream, Task, TaskId, TaskPatch,
 };
 use crate::platform::told;
@@ -87,7 +87,7 @@ macro_rules! operations {
     (@ts $type:ty, $ts:expr) => { $ts };
 }
 
-/// The eleven operations of a mutable record.
+/// The operations of a mutable record.
 macro_rules! collection {
     ($collection:ident, $record:ident, $new:ident, $patch:ident, $id:ident, $a:literal) => {
         operations! {
@@ -115,6 +115,12 @@ macro_rules! collection {
             "Counts the records that the query's filter leaves.\n\n@throws `INVALID_ARGUMENT` as for `list`";
             Read $collection.count(query: Query<$record>) -> "number", |tx| tx.$collection().count(&query);
 
+            "Whether the query's filter leaves any record.\n\n@throws `INVALID_ARGUMENT` as for `list`";
+            Read $collection.exists(query: Query<$record>) -> "boolean", |tx| tx.$collection().exists(&query);
+
+            "The SQL of a list and the values that it binds, to be looked at or given to the store's `query`.\n\n@throws `INVALID_ARGUMENT` as for `list`";
+            Read $collection.to_sql(query: Query<$record>) -> "Sql", |tx| tx.$collection().to_sql(&query);
+
             concat!("Adds ", $a, ", or replaces all that is the caller's of the one with this id.\n\n@throws as `add`, except that an existing id is no conflict");
             Write $collection.put(row: $new) -> stringify!($record), |tx| tx.$collection().put(row);
 
@@ -129,6 +135,14 @@ macro_rules! collection {
             "Changes several records in one transaction, all or none.\n\n@throws as `update`, with the `index` of the row that failed";
             Write $collection.update_many(rows: Rows<PatchOf<$patch>> as concat!("({ id: string } & Patch<", stringify!($new), ">)[]")) -> concat!(stringify!($record), "[]"),
                 |tx| tx.$collection().update_many(rows.0.into_iter().map(|row| (row.id, row.patch)));
+
+            "Changes some fields of all records that a filter leaves, all or none; answers how many they are.\n\n@throws as `update`; `INVALID_ARGUMENT` for a filter without a condition";
+            Write $collection.update_where(filter: Filter<$record>, patch: $patch) -> "number",
+                |tx| tx.$collection().update_where(&filter, &patch);
+
+            "Deletes all records that a filter leaves, all or none; answers how many they are.\n\n@throws `CONFLICT` when something that stays needs one of them; `INVALID_ARGUMENT` for a filter without a condition";
+            Write $collection.delete_where(filter: Filter<$record>) -> "number",
+                |tx| tx.$collection().delete_where(&filter);
 
             "Deletes several records in one transaction, skipping those that are not there; answers how many were.\n\n@throws as `delete`, with the `index` of the id that failed";
             Write $collection.delete_many(ids: Rows<$id> as "string[]") -> "number",

@@ -7,7 +7,7 @@ use crate::model::{Agent, AgentId, AgentPatch, AgentStatus, Millis, NewAgent, Re
 use crate::sql::{Dialect, Entity, Value, repository};
 use std::ops::Deref;
 
-/// The agents, inside a transaction: the eleven operations of [`Collection`], and signs of life.
+/// The agents, inside a transaction: the operations of [`Collection`], and signs of life.
 pub struct Agents<'a> {
     collection: Collection<'a, Agent>,
 }

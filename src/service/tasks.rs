@@ -7,7 +7,7 @@ use crate::model::{NewTask, OnConflict, Record, Task, TaskId, TaskPatch, TaskSta
 use crate::sql::{Value, repository};
 use std::ops::Deref;
 
-/// The tasks, inside a transaction: the eleven operations of [`Collection`], and the queue's own.
+/// The tasks, inside a transaction: the operations of [`Collection`], and the queue's own.
 pub struct Tasks<'a> {
     collection: Collection<'a, Task>,
 }

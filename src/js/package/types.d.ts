@@ -28,12 +28,87 @@ export type Priority = number | 'low' | 'medium' | 'high' | 'critical';
 /** Some fields of a record, to be changed. `null` clears an optional field; what is left out stays. */
 export type Patch<New> = { [K in keyof New]?: New[K] | null };
 
-/** Fields and the values they must have; `null` means "is absent". */
-export type Where<T> = { [K in keyof T]?: T[K] | null | (NonNullable<T[K]> extends number ? Date : never) };
+/** A field's value as it is compared: a time may be a `Date`. */
+type Given<V> = V | (V extends number ? Date : never);
+
+/** What stands for itself in a filter. An object is a condition, so one to be compared with is given as `{ eq: … }`. */
+type Direct<V> = V extends readonly unknown[] ? V : V extends object ? never : Given<V>;
+
+type Scalar = null | boolean | number | string;
+
+/** How numbers, times and text are compared: by size, and text by the bytes of its UTF-8. */
+interface Ordered<V> {
+  /** Smaller. */
+  lt?: Given<V>;
+  /** Smaller or equal. */
+  le?: Given<V>;
+  /** Larger. */
+  gt?: Given<V>;
+  /** Larger or equal. */
+  ge?: Given<V>;
+  /** Between these two, or equal to one of them. */
+  between?: readonly [low: Given<V>, high: Given<V>];
+}
+
+/** How text is compared besides. */
+interface Textual {
+  /**
+   * Matches as a whole: `%` is any text, `_` any one character, `\` takes what follows literally. Upper and lower case differ. At
+   * most 4,096 bytes.
+   */
+  like?: string;
+}
+
+/** How lists are looked into. */
+interface Listed<E> {
+  /** Is an array with an element equal to this one. */
+  contains?: E;
+}
+
+/**
+ * What is asked of a field with values `V`; all of it has to hold. `Absent` is `null` for a field that may be absent.
+ *
+ * A comparison with what is absent is false: it is equal to no value (so `ne` holds) and neither smaller nor larger. Json is
+ * compared as its text, so `{ a: 1, b: 2 }` and `{ b: 2, a: 1 }` differ.
+ */
+export type Condition<V, Absent = never> = {
+  /** Equal; `null` means "is absent". */
+  eq?: Given<V> | Absent;
+  /** Everything but equal. */
+  ne?: Given<V> | Absent;
+  /** Equal to one of these; at most 100,000. */
+  in?: readonly (Given<V> | Absent)[];
+  /** Whether it is absent. */
+  isNull?: boolean;
+} & ([V] extends [string | number] ? Ordered<V> : unknown) &
+  ([V] extends [string] ? Textual : unknown) &
+  (Scalar extends V ? Listed<Scalar> : V extends readonly (infer E extends Scalar)[] ? Listed<E> : unknown);
+
+/**
+ * Which rows are meant: fields with the value that they must have (`null`: "is absent") or what is asked of them. All of it has to
+ * hold; `or` and `not` say otherwise. Nested at most 32 deep, of at most 500 parts.
+ *
+ * ```js
+ * { status: 'pending', priority: { ge: 7 }, or: [{ agentId: null }, { not: { queue: { like: 'slow-%' } } }] }
+ * ```
+ */
+export type Where<T> = {
+  [K in keyof T]?:
+    | Direct<Exclude<T[K], undefined>>
+    | ({} extends Pick<T, K> ? null : never)
+    | Condition<Exclude<T[K], undefined>, {} extends Pick<T, K> ? null : never>;
+} & {
+  /** All of these. */
+  and?: readonly Where<T>[];
+  /** At least one of these. */
+  or?: readonly Where<T>[];
+  /** Everything but this. */
+  not?: Where<T>;
+};
 
 /** Which rows, in which order, and which page of them. */
 export interface Query<T> {
-  /** Only rows with these values. */
+  /** Only these rows. */
   where?: Where<T>;
   /** Most significant first. The id always breaks ties. Text is compared by bytes, and what is absent comes first. */
   orderBy?: [field: keyof T & string, direction: 'asc' | 'desc'][];
@@ -43,6 +118,12 @@ export interface Query<T> {
   offset?: number;
   /** The id of the last row of the page before, under the same order: cheaper than an offset, and steady while rows are added. */
   after?: string;
+}
+
+/** A statement with the values for its places `?1`, `?2` and so on; no value stands in its text. */
+export interface Sql {
+  sql: string;
+  params: (null | number | string)[];
 }
 
 /**

@@ -1,4 +1,4 @@
-//! The eleven operations of mutable records, shown on agents; ids, versions and times.
+//! The operations of mutable records, shown on agents; ids, versions and times.
 
 use crate::ErrorCode::{Conflict, InvalidArgument, NotFound};
 use crate::model::{Agent, AgentPatch, AgentStatus, Expected, Millis, NewAgent, Patch};

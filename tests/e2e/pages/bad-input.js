@@ -72,6 +72,34 @@ const badIds = () => ['', 'x'.repeat(256), 'ü'.repeat(128), 'a\0b', '\ud800', 7
 
 const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
+/** Filters that mean nothing, and the field that is at fault. */
+const badFilters = (of) => {
+  const [list, object] = of === 'agents' ? ['capabilities', 'metadata'] : ['requiredCapabilities', 'payload'];
+  const deep = (depth) => (depth === 0 ? { version: 1 } : { not: deep(depth - 1) });
+  return [
+    ...[NaN, '1', true, 1.5, null, 2 ** 53, [1], new Date(NaN), new Map()].map((value) => [{ version: value }, 'version']),
+    ...[{ gte: 1 }, { $ge: 1 }, { '>=': 1 }, { ge: '1' }, { ge: null }, { ge: {} }, { lt: [1] }, { in: 1 }, { in: ['1'] }, { in: [null] }, { in: {} }, { eq: null }, { ne: 'x' }, { between: 1 }, { between: [1] }, { between: [1, 2, 3] }, { between: [1, '2'] }, { between: [null, 2] }, { like: '1%' }, { contains: 1 }, { isNull: 1 }, { isNull: null }, { eq: { eq: 1 } }, { ge: 1, GE: 1 }].map((condition) => [{ version: condition }, 'version']),
+    ...['sleeping', 7, '', { in: ['sleeping'] }, { ne: 'sleeping' }, { like: 7 }, { like: '\\' }, { like: 'a\0' }, { like: 'x'.repeat(5000) }, { eq: '\ud800' }].map((value) => [{ status: value }, 'status']),
+    ...['x', [1], [null], { eq: 'x' }, { contains: ['x'] }, { contains: {} }, { contains: 'a\0' }, { lt: ['x'] }, { like: '%' }, { in: ['x'] }].map((value) => [{ [list]: value }, list]),
+    ...[{ lt: 1 }, { between: [1, 2] }, { like: 'x' }, { colour: 'red' }, { contains: [1] }].map((value) => [{ [object]: value }, object]),
+    [{ createdAt: { ge: 'now' } }, 'createdAt'],
+    [{ createdAt: { ge: new Date(NaN) } }, 'createdAt'],
+    [{ id: { in: Array(100_001).fill('x') } }, 'id'],
+    [{ colour: 'red' }, 'colour'],
+    [{ created_at: 1 }, 'created_at'],
+    [{ '1=1; DROP TABLE tasks; --': 1 }, '1=1; DROP TABLE tasks; --'],
+    [JSON.parse('{ "__proto__": 1 }'), '__proto__'],
+    [{ constructor: 1 }, 'constructor'],
+    [{ and: {} }, 'and'],
+    [{ or: 'x' }, 'or'],
+    [{ or: [7] }, 'or'],
+    [{ not: [] }, 'not'],
+    [{ or: [{ not: { and: [{ colour: 'red' }] } }] }, 'colour'],
+    [deep(60), 'where'],
+    [{ or: Array(501).fill({ version: 1 }) }, 'where'],
+  ];
+};
+
 const notText = () => [7, NaN, true, {}, [], '\ud800', 1n];
 const notObject = () => [7, 'x', true, [], null, () => 1, new Map(), NaN];
 
@@ -192,7 +220,23 @@ export function cases(tokens) {
     bad(`${of}.update`, [known, {}, { colour: 'red' }], { code: INVALID, field: 'colour' });
     for (const value of [7, 'x', []]) bad(`${of}.update`, [known, {}, value], INVALID);
 
-    for (const read of ['list', 'count']) {
+    for (const [where, field] of badFilters(of)) {
+      const expected = field.includes('_') ? { code: INVALID, field } : { code: INVALID, within: field };
+      for (const read of ['list', 'count', 'exists', 'toSql']) bad(`${of}.${read}`, [{ where }], expected);
+      bad(`${of}.deleteWhere`, [where], expected);
+      bad(`${of}.updateWhere`, [where, {}], expected);
+      bad(`${of}.deleteWhere`, [{ version: 1, or: [where, { id: 'nobody' }] }], INVALID);
+    }
+    const everything = { id: { isNull: false } };
+    for (const where of [undefined, ...notObject(), {}, { and: [] }, { status: undefined }]) {
+      bad(`${of}.deleteWhere`, [where], { code: INVALID, under: 'filter' });
+      bad(`${of}.updateWhere`, [where, {}], { code: INVALID, under: 'filter' });
+    }
+    for (const [patch, expected] of patches) if (expected.code === INVALID) bad(`${of}.updateWhere`, [{ id: known }, patch], expected);
+    for (const patch of [undefined, ...notObject()]) bad(`${of}.updateWhere`, [everything, patch], INVALID);
+    bad(`${of}.updateWhere`, [everything, of === 'tasks' ? { uniqueKey: 'one for all' } : { name: 'one for all' }], 'CONFLICT');
+
+    for (const read of ['list', 'count', 'exists', 'toSql']) {
       for (const value of [7, 'x', [], true, NaN]) bad(`${of}.${read}`, [value], INVALID);
       for (const value of notObject()) if (value !== null) bad(`${of}.${read}`, [{ where: value }], { code: INVALID, under: 'where' });
       bad(`${of}.${read}`, [{ where: { colour: 'red' } }], INVALID);
@@ -350,7 +394,7 @@ export async function run(store, owner, tokens) {
   return { wrong, called: [...called] };
 }
 
-function complain({ error, value }, { code, under, ...rest }, direct) {
+function complain({ error, value }, { code, under, within, ...rest }, direct) {
   if (!error) return `accepted, and answered ${show(value)}`;
   const said = `${error.code ?? error.name}: ${error.message} ${JSON.stringify({ field: error.field, index: error.index, actual: error.actual })}`;
   if (error.name !== 'SwarmStoreError') return `no SwarmStoreError: ${said}\n${error.stack}`;
@@ -358,6 +402,7 @@ function complain({ error, value }, { code, under, ...rest }, direct) {
   if (error.code === 'INVALID_ARGUMENT' && !error.field) return `no field is named: ${said}`;
   if ((!rest.field && /_/.test(error.field ?? '')) || /argument \d/.test(error.field ?? '')) return `the field is not one that a caller knows: ${said}`;
   if (under && !(error.field === under || /^[.[]/.test(error.field.slice(under.length)) && error.field.startsWith(under))) return `expected a field under ${under}: ${said}`;
+  if (within && error.field !== within && !error.field.split(/[.[]/).includes(within)) return `expected a field within ${within}: ${said}`;
   for (const [key, wanted] of Object.entries(rest)) {
     if (key === 'index' && !direct) continue;
     if (error[key] !== wanted) return `expected ${key} ${wanted}: ${said}`;

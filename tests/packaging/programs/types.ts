@@ -3,6 +3,7 @@ import {
   SwarmStore,
   SwarmStoreError,
   type Agent,
+  type Condition,
   type ConfigEntry,
   type Durability,
   type EpochMillis,
@@ -18,10 +19,12 @@ import {
   type NewTask,
   type OpenOptions,
   type Query,
+  type Sql,
   type Stream,
   type Task,
   type Time,
   type Transaction,
+  type Where,
 } from 'swarmstore';
 
 const durability: Durability = 'relaxed';
@@ -144,6 +147,32 @@ export async function useTasks({ tasks }: SwarmStore, agent: Agent, at: Time): P
   const reclaimed: Task[] = await tasks.reclaimExpired();
   const updated: Task = await tasks.update(task.id, { priority: 5 });
   const pending: Task[] = await tasks.list({ where: { status: 'pending', parentTaskId: null }, after: task.id });
+  const where: Where<Task> = {
+    status: { in: ['pending', 'assigned'] },
+    priority: { ge: 7, lt: 9 },
+    createdAt: { between: [new Date(0), Date.now()] },
+    runAt: { le: at },
+    queue: { like: 'tile%', ne: 'tiles' },
+    uniqueKey: { isNull: false, gt: 'a' },
+    agentId: null,
+    parentTaskId: { in: [task.id, null] },
+    startedAt: { eq: null },
+    requiredCapabilities: { contains: 'gpu' },
+    dependencies: [],
+    errors: { eq: [], ne: task.errors },
+    payload: { contains: 1, eq: { tile: [0, 1] } },
+    result: [1, 2],
+    backoff: { eq: { kind: 'fixed', baseMs: 1 } },
+    and: [{ payload: null }, { version: 1 }],
+    or: [{ leaseExpiresAt: { lt: Date.now() } }, { not: { completedAt: { isNull: true } } }],
+    not: { trustOperation: { in: ['consensus', null] } },
+  };
+  const some: boolean = await tasks.exists({ where });
+  const { sql, params }: Sql = await tasks.toSql({ where, orderBy: [['priority', 'desc']], after: task.id });
+  const moved: number = await tasks.updateWhere(where, { queue: 'others', uniqueKey: null });
+  const removed: number = await tasks.deleteWhere({ completedAt: { lt: new Date() } });
+  const condition: Condition<number> = { ge: 1 };
+  console.log(some, sql, params, moved, removed, condition);
   console.log(started, extended, completed, failed, released, cancelled, reclaimed, updated, pending);
 }
 

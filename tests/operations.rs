@@ -98,7 +98,7 @@ fn sample(operation: &Operation, parameter: &Parameter) -> Json {
             json!([{ "id": "held", "configuration": {} }])
         }
         "rows" if operation.name == "update_many" => json!([{ "id": "held", "metadata": {} }]),
-        "rows" => json!([row]),
+        "rows" | "tasks" => json!([row]),
         "ids" => json!(["x", "y"]),
         "patch" if operation.namespace == "agents" => json!({ "name": "Ada", "metadata": null }),
         "patch" if operation.namespace == "groups" => json!({ "name": "Other", "configuration": null }),
@@ -107,7 +107,6 @@ fn sample(operation: &Operation, parameter: &Parameter) -> Json {
         "status" => json!("busy"),
         "prefix" => json!("h"),
         "lease_token" => json!("guess"),
-        "tasks" => json!([row]),
         "queue" => json!("q"),
         "finished_before" => json!(5),
         "lease_ms" | "delay_ms" | "older_than_ms" => json!(1_000),

@@ -42,16 +42,16 @@ fn add(cx: &Context<'_>, mut drafts: Vec<Draft>) -> Result<Vec<Task>> {
         instead[at] = tasks::insert(cx, task, *on_conflict).map_err(|error| error.at_index(at))?.map(|there| there.id);
     }
     for (draft, instead_of_it) in drafts.iter_mut().zip(&instead) {
-        let named = &mut draft.task.dependencies;
+        let needed = &mut draft.task.dependencies;
         if instead_of_it.is_some() {
-            named.clear();
+            needed.clear();
         }
-        let replaced = named.iter_mut().fold(false, |any, on| names.replace(on, &instead) | any);
+        let replaced = needed.iter_mut().fold(false, |any, on| names.replace(on, &instead) | any);
         if replaced {
             // Two that are answered by one task are one dependency.
             let mut place = 0;
-            let all = named.clone();
-            named.retain(|on| {
+            let all = needed.clone();
+            needed.retain(|on| {
                 place += 1;
                 !all[..place - 1].contains(on)
             });

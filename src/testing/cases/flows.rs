@@ -123,12 +123,12 @@ pub async fn rows_of_a_flow_with_one_key_are_one_task(subject: Subject) {
 }
 
 pub async fn a_flow_after_a_lost_task_is_cancelled_as_far_as_it_waits_for_it(subject: Subject) {
+    use TaskStatus::{Cancelled, Pending};
     subject.arrange(&["lost"]).await;
     subject.ruin_next().await;
     let held = task_after("held", &["a"]).on_dependency_failure(OnDependencyFailure::Hold);
     let flow = vec![task_after("c", &["b"]), task_after("b", &["a"]), task_after("a", &["lost"]), held, task("free")];
     let added = subject.add_flow(flow).await.unwrap();
-    use TaskStatus::{Cancelled, Pending};
     let found: Vec<TaskStatus> = added.iter().map(|task| task.status).collect();
     assert_eq!(found, [Cancelled, Cancelled, Cancelled, Pending, Pending]);
     assert_eq!(added[0].cancel_reason.as_deref(), Some("dependency b was cancelled"));

@@ -12,6 +12,9 @@ const STATEMENTS: usize = 200;
 
 /// One SQLite connection.
 pub(crate) struct SqliteConnection {
+    /// Before the connection, so that it is dropped before it.
+    #[cfg(not(target_family = "wasm"))]
+    commands: super::commands::Commands,
     pub(crate) raw: rusqlite::Connection,
     #[cfg(not(target_family = "wasm"))]
     pub(super) deadline: Option<super::deadline::Deadline>,
@@ -27,6 +30,8 @@ impl SqliteConnection {
         // indexes, and prepares anew each time.
         raw.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(from_sqlite)?;
         let connection = SqliteConnection {
+            #[cfg(not(target_family = "wasm"))]
+            commands: super::commands::Commands::default(),
             raw,
             #[cfg(not(target_family = "wasm"))]
             deadline: None,
@@ -46,13 +51,23 @@ impl SqliteConnection {
         }
     }
 
+    /// Begins or ends a transaction.
+    fn command(&self, command: &str) -> Result<()> {
+        self.begins();
+        #[cfg(not(target_family = "wasm"))]
+        if let Some(done) = self.commands.run(&self.raw, command) {
+            return done;
+        }
+        self.execute(command, &[]).map(|_| ())
+    }
+
     /// Runs `body` in a transaction begun with `begin`; what fails leaves nothing.
     pub(crate) fn in_transaction(
         &self,
         begin: &str,
         body: &mut dyn FnMut(&dyn Connection) -> Result<()>,
     ) -> Result<()> {
-        self.execute(begin, &[])?;
+        self.command(begin)?;
         let _unless_ended = RollBack(self);
         let outcome = body(self).and_then(|()| self.commit());
         if outcome.is_err() {
@@ -65,7 +80,7 @@ impl SqliteConnection {
     pub(crate) fn commit(&self) -> Result<()> {
         #[cfg(not(target_family = "wasm"))]
         self.keep()?;
-        let committed = self.execute("COMMIT", &[]).map(|_| ());
+        let committed = self.command("COMMIT");
         #[cfg(not(target_family = "wasm"))]
         if let (Err(_), Some(keeper)) = (&committed, self.keeper.borrow_mut().as_mut()) {
             keeper.distrust();

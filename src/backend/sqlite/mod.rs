@@ -1,5 +1,7 @@
 //! SQLite, in wasm and natively: what both have in common, and the native engine.
 
+#[cfg(not(target_family = "wasm"))]
+mod commands;
 mod connection;
 #[cfg(not(target_family = "wasm"))]
 mod deadline;

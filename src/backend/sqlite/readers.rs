@@ -1,14 +1,13 @@
 //! The readers of a native database: connections that are opened when needed and kept, and threads for asynchronous reads.
 
 use super::SqliteConnection;
+use super::handover::{Queue, answer};
 use super::native::Place;
-use super::writer::look_out;
 use crate::backend::{Job, OwnedJob, closed};
 use crate::error::{Error, ErrorCode, Result};
 use futures_channel::oneshot;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,8 @@ pub(super) struct Readers {
     place: Place,
     pool: Mutex<Pool>,
     returned: Condvar,
-    threads: Mutex<Option<Sender<Request>>>,
+    requests: Arc<Queue<Request>>,
+    started: Mutex<bool>,
 }
 
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Pool {
 
 struct Request {
     job: OwnedJob,
-    answer: oneshot::Sender<Result<()>>,
+    reply: oneshot::Sender<Result<()>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -54,7 +54,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Readers {
     pub(super) fn new(place: Place) -> Self {
-        Readers { place, pool: Mutex::default(), returned: Condvar::new(), threads: Mutex::default() }
+        Readers {
+            place,
+            pool: Mutex::default(),
+            returned: Condvar::new(),
+            requests: Arc::default(),
+            started: Mutex::default(),
+        }
     }
 
     /// Runs a job on this thread, on a connection of its own, seeing one committed state throughout.
@@ -64,12 +70,9 @@ impl Readers {
 
     /// Runs a job on one of the reading threads.
     pub(super) fn submit(self: Arc<Self>, job: OwnedJob) -> impl Future<Output = Result<()>> + Send {
-        let (answer, outcome) = oneshot::channel();
-        let sent = self.clone().sender().and_then(|sender| sender.send(Request { job, answer }).map_err(|_| closed()));
-        async move {
-            sent?;
-            outcome.await.unwrap_or_else(|_| Err(Error::internal("a job panicked")))
-        }
+        let (reply, outcome) = oneshot::channel();
+        let sent = self.start().and_then(|()| self.requests.push(Request { job, reply }));
+        async move { answer(outcome, sent?).await.unwrap_or_else(|| Err(Error::internal("a job panicked"))) }
     }
 
     /// Closes the idle connections; those that are lent are closed when they come back.
@@ -79,7 +82,7 @@ impl Readers {
         pool.idle.clear();
         self.returned.notify_all();
         drop(pool);
-        *locked(&self.threads) = None;
+        self.requests.close();
     }
 
     fn borrow(&self) -> Result<Lent<'_>> {
@@ -129,44 +132,41 @@ impl Readers {
         }
     }
 
-    /// The way to the threads, which are started by the first asynchronous read.
-    fn sender(self: Arc<Self>) -> Result<Sender<Request>> {
-        let mut threads = locked(&self.threads);
-        if let Some(sender) = &*threads {
-            return Ok(sender.clone());
+    /// Starts the threads, with the first asynchronous read.
+    fn start(self: &Arc<Self>) -> Result<()> {
+        let mut started = locked(&self.started);
+        if *started {
+            return Ok(());
         }
-        if locked(&self.pool).closed {
-            return Err(closed());
-        }
-        let (sender, requests) = channel();
-        let requests = Arc::new(Mutex::new(requests));
         for number in 0..THREADS {
-            // A thread does not keep the store alive: it ends when the last sender is gone.
-            let (readers, requests) = (Arc::downgrade(&self), requests.clone());
+            // A thread does not keep the store alive: it ends when the store is gone.
+            let (readers, requests) = (Arc::downgrade(self), self.requests.clone());
             std::thread::Builder::new()
                 .name(format!("swarmstore-reader-{number}"))
                 .spawn(move || {
-                    while let Some(request) = next(&requests) {
+                    while let Some(request) = requests.next() {
                         let Some(readers) = readers.upgrade() else { return };
                         serve(&readers, request);
                     }
                 })
                 .map_err(|error| Error::internal("no thread for reading could be started").caused_by(error))?;
         }
-        *threads = Some(sender.clone());
-        Ok(sender)
+        *started = true;
+        Ok(())
     }
 }
 
-fn next(requests: &Mutex<Receiver<Request>>) -> Option<Request> {
-    look_out(&locked(requests))
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.requests.close();
+    }
 }
 
 fn serve(readers: &Readers, mut request: Request) {
     let run = std::panic::AssertUnwindSafe(|| readers.run(&mut *request.job));
     if let Ok(outcome) = std::panic::catch_unwind(run) {
         // A caller that went away does not want the answer.
-        let _ = request.answer.send(outcome);
+        let _ = request.reply.send(outcome);
     }
 }
 

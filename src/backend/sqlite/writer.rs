@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-/// How long the writing thread looks out for work before it sleeps.
-const LOOK_OUT: Duration = Duration::from_micros(50);
+/// How long a thread looks out for work before it sleeps.
+pub(super) const LOOK_OUT: Duration = Duration::from_micros(50);
 /// The most jobs that share one commit.
 const MAX_SHARED: usize = 256;
 /// So many shared commits are made with savepoints after one in which a job failed.
@@ -120,7 +120,7 @@ fn collect(waiting: &Receiver<Request>, together: &mut Vec<Request>, last: usize
 }
 
 /// The next request. Looks out for it a little while before it sleeps: being woken costs more than most transactions.
-pub(super) fn look_out<T>(waiting: &Receiver<T>) -> Option<T> {
+fn look_out<T>(waiting: &Receiver<T>) -> Option<T> {
     let until = Instant::now() + LOOK_OUT;
     while Instant::now() < until {
         match waiting.try_recv() {

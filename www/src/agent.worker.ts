@@ -1,14 +1,18 @@
-import { SwarmStore, SwarmStoreError, type Task, type Transaction } from 'swarmstore';
-import { decodeTones, encodeTones } from './encode';
-import { computeRow } from './mandelbrot';
-import { checksOf, checkTask, MAX_AGENTS, RUNS, TILES, tileTask, type CheckPayload, type CheckResult, type TilePayload, type TileResult } from './plan';
+import { SwarmStore, type Task } from 'swarmstore';
+import { QUEUES } from './flow';
+import { doublePrecision, halfPrecision } from './mandelbrot';
+import { assemble } from './work/assemble';
+import { check } from './work/check';
+import { Fault, isStoreError, Workplace } from './work/place';
+import { plan } from './work/plan';
+import { compute } from './work/tile';
 
 /** What the page tells a new worker. */
 export interface Assignment {
   port: MessagePort;
   agent: { id: string; slot: number };
   leaseMs: number;
-  /** Spoils some of the tiles, so that the checks have something to find. */
+  /** Computes in half precision, so that its self-tests and the checks of others have something to find. */
   faulty: boolean;
 }
 
@@ -20,132 +24,63 @@ export interface Trouble {
 
 const IDLE_MS = 400;
 const TROUBLE_MS = 2000;
-// The lease ran out or the run was called off while we worked, or a transaction took too long and left no trace: on to the next.
+/** How long an agent catches its breath after a task that it could not do. */
+const FAULT_MS = 100;
+// The lease ran out or the picture was called off while we worked, or a transaction took too long and left no trace; or we were
+// silent for so long that we count as failed, which the next heartbeat puts right.
 const PASSING = new Set(['LEASE_LOST', 'CONFLICT', 'NOT_FOUND', 'TIMEOUT']);
-// A check recomputes one row in three: enough to catch a wrong tile, and a third of the work.
-const CHECK_EVERY = 3;
+// What the store writes down when it takes a task from an agent that has gone silent.
+const TAKEN_BACK = new Set(['lease expired', 'agent stale']);
+
+const WORK: Record<string, (place: Workplace, task: Task) => Promise<void>> = { plan, tile: compute, check, assembly: assemble };
 
 self.onmessage = ({ data }: MessageEvent<Assignment>) => {
   // Reported, an error reaches the page as one of its worker.
   work(data).catch(reportError);
 };
 
-async function work(assignment: Assignment): Promise<void> {
-  const store = await SwarmStore.connect(assignment.port);
+async function work({ port, agent, leaseMs, faulty }: Assignment): Promise<void> {
+  const place = new Workplace(await SwarmStore.connect(port), agent, leaseMs, faulty ? halfPrecision : doublePrecision);
   for (;;) {
     try {
-      const task = await claim(store, assignment);
-      if (!task) await sleep(IDLE_MS);
-      else if (task.taskType === 'check') await check(store, assignment, task);
-      else await compute(store, assignment, task);
+      await place.beat();
+      const task = await claim(place);
+      if (task) await attempt(place, task);
+      else await sleep(IDLE_MS);
     } catch (error) {
-      if (!(error instanceof SwarmStoreError)) throw error;
+      if (!isStoreError(error)) throw error;
       if (error.code === 'CLOSED') return;
-      if (PASSING.has(error.code)) continue;
-      self.postMessage({ code: error.code, message: error.message } satisfies Trouble);
-      await sleep(TROUBLE_MS);
+      const passing = PASSING.has(error.code);
+      if (!passing) self.postMessage({ code: error.code, message: error.message } satisfies Trouble);
+      await sleep(passing ? IDLE_MS : TROUBLE_MS);
     }
   }
 }
 
-/** Takes the most urgent task that is not a check of this agent's own work. */
-function claim(store: SwarmStore, { agent, leaseMs }: Assignment): Promise<Task | undefined> {
-  const queues = [TILES];
-  for (let slot = 1; slot <= MAX_AGENTS; slot++) if (slot !== agent.slot) queues.push(checksOf(slot));
-
-  return store.transaction(async (tx) => {
-    const [task] = await tx.tasks.claim(agent.id, { queues, leaseMs });
+/** Takes the most urgent task that this agent is capable of, from any queue that is not paused. */
+function claim(place: Workplace): Promise<Task | undefined> {
+  const { agent, leaseMs } = place;
+  return place.store.transaction(async (tx) => {
+    const [task] = await tx.tasks.claim(agent.id, { queues: [...QUEUES], leaseMs });
     if (!task) return undefined;
-    if (task.attempt > 1) await record(tx, agent.id, task, 'lease_expired', { attempt: task.attempt });
+    const last = task.errors.at(-1);
+    if (last?.attempt === task.attempt - 1 && TAKEN_BACK.has(last.message)) await place.record(tx, task, 'taken_over', { attempt: task.attempt, message: last.message });
     return tx.tasks.start(task.id, task.leaseToken!);
   });
 }
 
-/** Computes a tile. Its result, the task to check it and the event go into the store together, or not at all. */
-async function compute(store: SwarmStore, assignment: Assignment, task: Task): Promise<void> {
-  const { tile, round, ...job } = task.payload as TilePayload;
-  const { agent } = assignment;
-  const lease = keepLease(store, assignment, task);
-  const tones = new Uint8Array(job.width * job.height);
-  const began = performance.now();
-  let iterations = 0;
-  for (let row = 0; row < job.height; row++) {
-    iterations += computeRow(job, row, tones.subarray(row * job.width, (row + 1) * job.width));
-    await lease();
+/** Does a task. What the agent finds itself unable to do fails the attempt, and is retried until it is a dead letter. */
+async function attempt(place: Workplace, task: Task): Promise<void> {
+  try {
+    await WORK[task.taskType]!(place, task);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    await place.store.transaction(async (tx) => {
+      const failed = await tx.tasks.fail(task.id, task.leaseToken!, error.message);
+      await place.record(tx, task, failed.status === 'failed' ? 'dead_letter' : 'attempt_failed', { attempt: task.attempt, message: error.message });
+    });
+    await sleep(FAULT_MS);
   }
-  if (assignment.faulty && tile % 3 === 0 && round === 1) spoil(tones);
-  const result: TileResult = { tones: encodeTones(tones), iterations, ms: Math.round(performance.now() - began) };
-
-  await store.transaction(async (tx) => {
-    await tx.tasks.complete(task.id, task.leaseToken!, result);
-    await tx.tasks.add(checkTask(task.parentTaskId!, tile, round, agent));
-    await record(tx, agent.id, task, 'tile_computed', { iterations, ms: result.ms });
-  });
-}
-
-/** Checks another agent's tile. A tile that is wrong is computed again, as a new task. */
-async function check(store: SwarmStore, assignment: Assignment, task: Task): Promise<void> {
-  const { tile, round, tileTask: tileId } = task.payload as CheckPayload;
-  const { agent } = assignment;
-  const subject = await store.tasks.get(tileId);
-  if (!subject) throw new Error(`the tile task ${tileId} is gone`);
-  const { tile: _tile, round: _round, ...job } = subject.payload as TilePayload;
-  const lease = keepLease(store, assignment, task);
-  const began = performance.now();
-  const tones = decodeTones((subject.result as TileResult).tones, job.width * job.height);
-  const row = new Uint8Array(job.width);
-  let rows = 0;
-  let differing = 0;
-  for (let at = tile % CHECK_EVERY; at < job.height; at += CHECK_EVERY) {
-    computeRow(job, at, row);
-    if (row.some((tone, column) => tone !== tones[at * job.width + column])) differing++;
-    rows++;
-    await lease();
-  }
-  const result: CheckResult = { ok: differing === 0, rows, differing, ms: Math.round(performance.now() - began) };
-
-  await store.transaction(async (tx) => {
-    await tx.tasks.complete(task.id, task.leaseToken!, result);
-    if (result.ok) {
-      await record(tx, agent.id, task, 'tile_verified', { rows });
-      await finishRun(tx, agent.id, task.parentTaskId!);
-    } else {
-      await tx.tasks.add(tileTask(task.parentTaskId!, tile, round + 1, job));
-      await record(tx, agent.id, task, 'tile_rejected', { rows, differing });
-    }
-  });
-}
-
-/** Whoever verifies the last tile completes the run, in the same transaction. */
-async function finishRun(tx: Transaction, agentId: string, run: string): Promise<void> {
-  for (const status of ['running', 'pending', 'assigned', 'failed'] as const) {
-    if ((await tx.tasks.count({ where: { parentTaskId: run, status } })) > 0) return;
-  }
-  const [task] = await tx.tasks.claim(agentId, { queues: [RUNS] });
-  if (!task) return;
-  await tx.tasks.complete(task.id, task.leaseToken!);
-  await tx.events.append({ aggregateType: 'run', aggregateId: run }, [{ eventType: 'run_finished', data: {}, agentId, taskId: run }]);
-}
-
-/** Appends an event to the stream of the tile that a task is about. */
-async function record(tx: Transaction, agentId: string, task: Task, eventType: string, data: Record<string, number>): Promise<void> {
-  const { tile } = task.payload as { tile: number };
-  const stream = { aggregateType: 'tile', aggregateId: `${task.parentTaskId}.${tile}` };
-  await tx.events.append(stream, [{ eventType, data: { tile, ...data }, agentId, taskId: task.id, correlationId: task.parentTaskId! }]);
-}
-
-/** A function to call between rows: extends the lease when half of it has passed. */
-function keepLease(store: SwarmStore, { leaseMs }: Assignment, task: Task): () => Promise<void> {
-  let due = Date.now() + leaseMs / 2;
-  return async () => {
-    if (Date.now() < due) return;
-    await store.tasks.extend(task.id, task.leaseToken!, leaseMs);
-    due = Date.now() + leaseMs / 2;
-  };
-}
-
-function spoil(tones: Uint8Array): void {
-  for (let at = 0; at < tones.length; at += 7) tones[at]! ^= 0x55;
 }
 
 function sleep(ms: number): Promise<void> {

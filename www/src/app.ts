@@ -1,22 +1,26 @@
 import { SwarmStore, SwarmStoreError } from 'swarmstore';
 import type { Trouble } from './agent.worker';
-import { regionById, type Plan } from './plan';
-import { latestRun, noteResumed, startRun, type Run } from './run';
+import { QUEUES } from './flow';
+import { regionById, type Order } from './picture';
+import { latestRun, noteResumed, redrive, setPaused, startRun, type Run } from './run';
 import type { Settings } from './settings';
+import type { RunState, Snapshot } from './snapshot';
 import { Swarm } from './swarm';
 import { mountAgents } from './ui/agents';
 import { clearBanner, showBanner, type BannerAction } from './ui/banner';
-import { askForPlan, confirmReset } from './ui/dialogs';
+import { askForOrder, confirmReset } from './ui/dialogs';
 import { byId, setText } from './ui/dom';
 import { download } from './ui/download';
 import { mountEvents } from './ui/events';
-import { bytes, count } from './ui/format';
+import { bytes, count, plural } from './ui/format';
+import { mountLetters } from './ui/letters';
 import { mountQueue } from './ui/queue';
 import { mountReadouts } from './ui/readouts';
+import { mountResult } from './ui/result';
 import { Screen } from './ui/screen';
 import { mountStore } from './ui/store';
 import { mountTheme } from './ui/theme';
-import { Watch, type Snapshot } from './watch';
+import { Watch } from './watch';
 
 /** The page: opens the store, starts and resumes runs, and shows what the store says. */
 export class App {
@@ -28,7 +32,9 @@ export class App {
   #swarm: Swarm | undefined;
   #watch: Watch | undefined;
   #run: Run | undefined;
-  #state = '';
+  #state: RunState | undefined;
+  /** Whether all queues are. */
+  #paused = false;
   /** When a write was last refused by the disk. */
   #refusedAt = Infinity;
 
@@ -38,8 +44,14 @@ export class App {
     this.#panels = [
       (snapshot) => this.#screen.update(snapshot),
       mountReadouts(),
-      mountAgents((agent) => this.#attempt(() => this.#kill(agent.id, agent.name ?? agent.id)), () => this.#attempt(() => this.#swarm!.spawn())),
-      mountQueue(settings.leaseMs),
+      mountResult(),
+      mountAgents({
+        isHere: (agent) => this.#swarm?.has(agent.id) === true,
+        kill: (agent) => this.#kill(agent.id, agent.name ?? agent.id),
+        add: (faulty) => this.#attempt(() => this.#add(faulty)),
+      }),
+      mountQueue(settings.leaseMs, (queue, paused) => this.#attempt(() => this.#pause([queue], paused))),
+      mountLetters((ids) => this.#attempt(() => this.#redrive(ids))),
       mountEvents(),
     ];
     this.#showStore = mountStore({
@@ -51,10 +63,11 @@ export class App {
     const start = byId<HTMLButtonElement>('start');
     start.addEventListener('click', async () => {
       start.disabled = true;
-      await this.#attempt(() => this.#start(settings.plan));
+      await this.#attempt(() => this.#start(settings.order));
       start.disabled = false;
     });
     byId('new-run').addEventListener('click', () => this.#attempt(() => this.#newRun()));
+    byId('pause').addEventListener('click', () => this.#attempt(() => this.#pause(QUEUES, !this.#paused)));
   }
 
   /** Opens the store and goes on with what it holds. */
@@ -76,36 +89,61 @@ export class App {
 
   async #resume(): Promise<void> {
     const store = this.#store!;
-    const lost = await this.#swarm!.buryTheLost();
+    // The store is open here and nowhere else: whoever was at work before is gone.
+    const lost = await this.#swarm!.sweep(0);
+    this.#swarm!.watch();
     const run = await latestRun(store);
     this.#follow(run);
     if (!run) {
-      if (this.#settings.autostart) await this.#start(this.#settings.plan);
+      if (this.#settings.autostart) await this.#start(this.#settings.order);
       return;
     }
-    if (run.finished) return this.#say('This picture was finished before; every tile of it comes from the store.');
+    if (run.finished) return this.#say('This picture was finished before: it comes from the store.');
     const done = await store.tasks.count({ where: { parentTaskId: run.id, taskType: 'tile', status: 'completed' } });
     await noteResumed(store, run, done);
-    this.#say(`Resumed: ${count(done)} of ${count(run.plan.columns * run.plan.rows)} tiles were in the store.`);
+    this.#say(`${count(done)} of ${count(run.order.columns * run.order.rows)} tiles were in the store. It goes on from there.`);
+    await this.#watch!.refresh();
+    if (this.#paused) this.#say('The queues are paused, as they were before. Nothing is claimed until they are resumed.');
     await this.#swarm!.fill(Math.max(lost, this.#settings.agents));
   }
 
-  async #start(plan: Plan): Promise<void> {
-    this.#follow(await startRun(this.#store!, plan));
+  async #start(order: Order): Promise<void> {
+    this.#follow(await startRun(this.#store!, order));
     this.#say('Started. Kill an agent or reload the page: the work goes on.');
     await this.#watch!.refresh();
+    if (this.#paused) this.#say('Ordered. The queues are paused: resume them, and it begins.');
     if (this.#swarm!.size === 0) await this.#swarm!.fill(this.#settings.agents);
   }
 
   async #newRun(): Promise<void> {
     const underWay = this.#run !== undefined && !this.#run.finished;
-    const plan = await askForPlan(this.#run?.plan ?? this.#settings.plan, underWay);
-    if (plan) await this.#start(plan);
+    const order = await askForOrder(this.#run?.order ?? this.#settings.order, underWay);
+    if (order) await this.#start(order);
   }
 
-  async #kill(agentId: string, name: string): Promise<void> {
-    await this.#swarm!.kill(agentId);
-    this.#say(`${name} was killed. What it held is free again when its lease ends.`);
+  #kill(agentId: string, name: string): void {
+    this.#swarm!.kill(agentId);
+    this.#say(`${name} was killed. The store is not told: it will notice the silence and give the task to another.`);
+  }
+
+  async #add(faulty: boolean): Promise<void> {
+    await this.#swarm!.spawn(faulty);
+    if (faulty) this.#say('This one computes in half precision: its self-tests fail, and with them the tasks it claims.');
+  }
+
+  async #pause(queues: readonly string[], paused: boolean): Promise<void> {
+    await setPaused(this.#store!, queues, paused);
+    const which = queues.length === 1 ? `The ${queues[0]} queue is` : 'The queues are';
+    if (paused) this.#say(`${which} paused. What is under way is finished, nothing more is claimed.`);
+    else this.#say(`${which} open again.`);
+    await this.#watch!.refresh();
+  }
+
+  async #redrive(ids: string[]): Promise<void> {
+    if (!this.#run) return;
+    const tasks = await redrive(this.#store!, this.#run, ids);
+    this.#say(`${plural(tasks.length, 'dead letter')} redriven: pending again, with all attempts ahead.`);
+    await this.#watch!.refresh();
   }
 
   async #export(): Promise<void> {
@@ -128,7 +166,7 @@ export class App {
   async #reset(): Promise<void> {
     if (!(await confirmReset())) return;
     this.#watch?.stop();
-    this.#swarm?.stopAll();
+    this.#swarm?.stop();
     await this.#store?.close();
     await SwarmStore.destroy(this.#settings.store);
     // A fresh page, and not one that starts by itself.
@@ -143,21 +181,25 @@ export class App {
     this.#watch!.follow(run);
     byId('welcome').hidden = run !== undefined;
     byId<HTMLButtonElement>('new-run').disabled = run === undefined;
-    const title = run ? `${regionById(run.plan.region).name}, ${run.plan.columns} × ${run.plan.rows} tiles` : '';
-    setText(byId('run-title'), title);
+    byId<HTMLButtonElement>('pause').disabled = run === undefined;
   }
 
   #show(snapshot: Snapshot): void {
     for (const panel of this.#panels) panel(snapshot);
     if (snapshot.health?.healthy && snapshot.healthAt > this.#refusedAt) this.#clearRefusal();
     this.#showStore(snapshot, this.#store!);
-    const state = !snapshot.run ? 'idle' : snapshot.run.finished ? 'finished' : 'running';
+    const { run, stage, state } = snapshot;
+    const title = run ? `${regionById(run.order.region).name}, ${run.order.columns} × ${run.order.rows} tiles${stage && `, ${stage}`}` : '';
+    setText(byId('run-title'), title);
+    this.#paused = snapshot.queues.every(({ paused }) => paused);
+    setText(byId('pause'), this.#paused ? 'Resume' : 'Pause');
+    byId('pause').classList.toggle('primary', this.#paused);
     if (state === this.#state) return;
-    if (this.#state === 'running' && state === 'finished') this.#say('Finished: every tile is computed and verified.');
+    if (this.#state === 'running' && state === 'finished') this.#say('Finished: every tile is computed, verified and part of the picture.');
+    if (state === 'stalled') this.#say('Nothing goes on until the dead letters are redriven.');
     this.#state = state;
     setText(byId('run-state'), state);
     byId('lamp').dataset.state = state;
-    byId('run-title').dataset.state = state;
   }
 
   #say(text: string): void {

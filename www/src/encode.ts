@@ -1,4 +1,4 @@
-// Tones travel as JSON inside a task's result: run-length encoded (PackBits), then base64.
+// Tones and counts travel as JSON inside a task's result. Tones: run-length encoded (PackBits), then base64.
 // A control byte below 128 announces that many plus one literal bytes; one above repeats the next byte 257 minus it times.
 
 /** Packs tones into a short string. */
@@ -26,6 +26,22 @@ export function decodeTones(text: string, length: number): Uint8Array {
   return out;
 }
 
+/** Turns counts up to 65,535 into a string. */
+export function encodeCounts(counts: Uint16Array): string {
+  const bytes = new Uint8Array(counts.length * 2);
+  const view = new DataView(bytes.buffer);
+  counts.forEach((count, at) => view.setUint16(at * 2, count, true));
+  return toBase64(bytes);
+}
+
+/** Turns the string back into `length` counts. Throws if it holds another number of them. */
+export function decodeCounts(text: string, length: number): Uint16Array {
+  const bytes = fromBase64(text);
+  if (bytes.length !== length * 2) throw new RangeError('the counts do not fit the tiles');
+  const view = new DataView(bytes.buffer);
+  return Uint16Array.from({ length }, (_, at) => view.getUint16(at * 2, true));
+}
+
 function pack(bytes: Uint8Array): Uint8Array {
   const out: number[] = [];
   let at = 0;
@@ -51,12 +67,14 @@ function repeatAt(bytes: Uint8Array, at: number): number {
   return to - at;
 }
 
-function toBase64(bytes: Uint8Array): string {
+/** Bytes as base64. */
+export function toBase64(bytes: Uint8Array): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
   return btoa(text);
 }
 
-function fromBase64(text: string): Uint8Array {
+/** What `toBase64` was given. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }

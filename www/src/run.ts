@@ -1,37 +1,61 @@
-import type { SwarmStore, Task } from 'swarmstore';
-import { RUNS, tilesOf, tileTask, type Plan } from './plan';
+import type { SwarmStore, Task, Transaction } from 'swarmstore';
+import { flowOf, QUEUES } from './flow';
+import type { Order } from './picture';
 
-/** A run is a task of its own; its tiles and checks are the subtasks. */
+/** A picture under way. Its own task is the assembly; the plan, the tiles and the checks are the subtasks. */
 export interface Run {
   id: string;
-  plan: Plan;
+  order: Order;
   finished: boolean;
 }
 
 /** The newest run in the store. */
 export async function latestRun(store: SwarmStore): Promise<Run | undefined> {
-  const [task] = await store.tasks.list({ where: { taskType: 'run' }, orderBy: [['createdAt', 'desc'], ['id', 'desc']], limit: 1 });
-  return task && runOf(task);
+  const [task] = await store.tasks.list({ where: { taskType: 'assembly' }, orderBy: [['createdAt', 'desc'], ['id', 'desc']], limit: 1 });
+  return task && { id: task.id, order: task.payload as Order, finished: task.status === 'completed' };
 }
 
-function runOf(task: Task): Run {
-  return { id: task.id, plan: task.payload as Plan, finished: task.status === 'completed' };
-}
-
-/** Starts a run: calls off what is left of the ones before, and adds the run, all its tiles and the event, in one transaction. */
-export function startRun(store: SwarmStore, plan: Plan): Promise<Run> {
+/**
+ * Starts a run: calls off what is left of the one before and purges it, and adds the whole flow and the event, in one
+ * transaction.
+ */
+export function startRun(store: SwarmStore, order: Order): Promise<Run> {
+  const id = crypto.randomUUID();
   return store.transaction(async (tx) => {
-    const before = await tx.tasks.list({ where: { taskType: 'run', status: 'pending' } });
-    for (const task of before) await tx.tasks.cancel(task.id, { subtree: true, reason: 'a new run was started' });
-    const run = await tx.tasks.add({ taskType: 'run', queue: RUNS, payload: plan });
-    await tx.tasks.addMany(tilesOf(plan).map((job, index) => tileTask(run.id, index + 1, 1, job)));
-    const data = { region: plan.region, tiles: plan.columns * plan.rows };
-    await tx.events.append({ aggregateType: 'run', aggregateId: run.id }, [{ eventType: 'run_started', data, taskId: run.id }], { expected: 'none' });
-    return runOf(run);
+    for (const status of ['pending', 'assigned', 'running'] as const) {
+      const unfinished = await tx.tasks.list({ where: { taskType: 'assembly', status } });
+      for (const task of unfinished) await tx.tasks.cancel(task.id, { subtree: true, reason: 'a new picture was ordered' });
+    }
+    await tx.tasks.purge(Date.now() + 60_000);
+    const tasks = await tx.tasks.addFlow(flowOf(id, order));
+    await record(tx, id, 'picture_ordered', { region: order.region, tiles: order.columns * order.rows, tasks: tasks.length }, 'none');
+    return { id, order, finished: false };
   });
 }
 
 /** Leaves a mark in the run's stream that a new page has taken it up. */
 export async function noteResumed(store: SwarmStore, run: Run, done: number): Promise<void> {
-  await store.events.append({ aggregateType: 'run', aggregateId: run.id }, [{ eventType: 'run_resumed', data: { done }, taskId: run.id }], { expected: 'exists' });
+  await store.transaction((tx) => record(tx, run.id, 'picture_resumed', { done }));
+}
+
+/** Pauses or resumes queues, all together. */
+export async function setPaused(store: SwarmStore, queues: readonly string[], paused: boolean): Promise<void> {
+  await store.transaction(async (tx) => {
+    for (const queue of queues) await (paused ? tx.tasks.pause(queue) : tx.tasks.resume(queue));
+    const queue = queues.length === QUEUES.length ? 'all' : queues.join(', ');
+    await tx.events.append({ aggregateType: 'queue', aggregateId: queue }, [{ eventType: paused ? 'queue_paused' : 'queue_resumed', data: { queue } }]);
+  });
+}
+
+/** Gives dead letters another life. */
+export async function redrive(store: SwarmStore, run: Run, ids: string[]): Promise<Task[]> {
+  return store.transaction(async (tx) => {
+    const tasks = await tx.tasks.redrive(ids);
+    await record(tx, run.id, 'redriven', { tasks: tasks.length });
+    return tasks;
+  });
+}
+
+async function record(tx: Transaction, run: string, eventType: string, data: Record<string, string | number>, expected: 'none' | 'any' = 'any'): Promise<void> {
+  await tx.events.append({ aggregateType: 'picture', aggregateId: run }, [{ eventType, data, taskId: run, correlationId: run }], { expected });
 }

@@ -1,13 +1,14 @@
-import { DEFAULT_PLAN, MAX_AGENTS, type Plan } from './plan';
+import { MAX_AGENTS } from './flow';
+import { DEFAULT_ORDER, type Order } from './picture';
 
 /** What the address asks for: `?tiles=4x3&work=light&autostart=1&agents=3&store=NAME&lease=6000&faulty=1`. */
 export interface Settings {
   store: string;
   agents: number;
-  plan: Plan;
+  order: Order;
   autostart: boolean;
   leaseMs: number;
-  /** The slot whose agent spoils some of its tiles, to see the checks at work. */
+  /** The slot whose first agent computes in half precision, to see what becomes of its tasks. */
   faulty?: number;
 }
 
@@ -19,7 +20,7 @@ export function settingsFrom(search: string): Settings {
   return {
     store: query.get('store') || 'swarm',
     agents: numberOf(query.get('agents'), 1, MAX_AGENTS, 4),
-    plan: { ...DEFAULT_PLAN, ...sized, work: query.get('work') === 'light' ? 'light' : 'normal' },
+    order: { ...DEFAULT_ORDER, ...sized, work: query.get('work') === 'light' ? 'light' : 'normal' },
     autostart: query.get('autostart') === '1',
     leaseMs: numberOf(query.get('lease'), 500, 600_000, 6000),
     ...(within(faulty, 1, MAX_AGENTS) && { faulty }),

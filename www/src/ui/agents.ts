@@ -1,85 +1,126 @@
 import type { Agent } from 'swarmstore';
-import { MAX_AGENTS } from '../plan';
-import { slotOf } from '../swarm';
-import type { Lease, Snapshot } from '../watch';
-import { badge, isAlive } from './channels';
+import { MAX_AGENTS } from '../flow';
+import type { Lease, Snapshot } from '../snapshot';
+import { isFaulty, slotOf } from '../swarm';
+import { badge, isCounted, silenceOf } from './channels';
 import { byId, KeyedList, make, setText } from './dom';
 import { count } from './format';
 
 const GONE_SHOWN = 4;
 
+export interface AgentActions {
+  /** Whether the agent's worker is running in this page. */
+  isHere(agent: Agent): boolean;
+  kill(agent: Agent): void;
+  add(faulty: boolean): void;
+}
+
 interface Item {
   agent: Agent;
   doing: string;
+  life: 'alive' | 'silent' | 'gone';
+  canBeKilled: boolean;
   tiles: number;
   checks: number;
 }
 
-/** The list of agents: those at work first, then the latest of those that are gone. */
-export function mountAgents(kill: (agent: Agent) => void, add: () => void): (snapshot: Snapshot) => void {
+/** The list of agents: those that the store counts on first, then the latest of those that are gone. */
+export function mountAgents(actions: AgentActions): (snapshot: Snapshot) => void {
   const addButton = byId<HTMLButtonElement>('add-agent');
-  addButton.addEventListener('click', add);
-  const list = new KeyedList<Item, AgentRow>(byId('agents'), ({ agent }) => agent.id, ({ agent }) => new AgentRow(agent, kill));
+  const addFaultyButton = byId<HTMLButtonElement>('add-faulty-agent');
+  addButton.addEventListener('click', () => actions.add(false));
+  addFaultyButton.addEventListener('click', () => actions.add(true));
+  const list = new KeyedList<Item, AgentRow>(byId('agents'), ({ agent }) => agent.id, ({ agent }) => new AgentRow(agent, actions));
 
   return (snapshot) => {
     const { agents, leases, work } = snapshot;
-    const alive = agents.filter(isAlive).sort((a, b) => slotOf(a) - slotOf(b));
-    const gone = agents.filter((agent) => !isAlive(agent));
-    const shown = [...alive, ...gone.slice(0, GONE_SHOWN)];
-    const finished = snapshot.run?.finished === true;
-    list.update(shown.map((agent) => ({
-      agent,
-      doing: doing(agent, leases.find((lease) => lease.agentId === agent.id), finished),
-      tiles: work.get(agent.id)?.tiles ?? 0,
-      checks: work.get(agent.id)?.checks ?? 0,
-    })));
+    const counted = agents.filter(isCounted).sort((a, b) => slotOf(a) - slotOf(b));
+    const gone = agents.filter((agent) => !isCounted(agent));
+    list.update([...counted, ...gone.slice(0, GONE_SHOWN)].map((agent) => {
+      const life = !isCounted(agent) ? 'gone' : silenceOf(agent) === undefined ? 'alive' : 'silent';
+      return {
+        agent,
+        life,
+        doing: doing(agent, life, leases.find((lease) => lease.agentId === agent.id), snapshot),
+        canBeKilled: actions.isHere(agent),
+        tiles: work.get(agent.id)?.tiles ?? 0,
+        checks: work.get(agent.id)?.checks ?? 0,
+      };
+    }));
 
-    setText(byId('agents-note'), alive.length === 0 && gone.length === 0 ? '' : `${alive.length} alive${gone.length === 0 ? '' : `, ${gone.length} gone`}`);
-    setText(byId('no-agents'), notice(snapshot, alive.length));
-    addButton.disabled = !snapshot.run || finished || alive.length >= MAX_AGENTS;
+    setText(byId('agents-note'), counted.length === 0 && gone.length === 0 ? '' : `${counted.length} at work`);
+    setText(byId('no-agents'), notice(snapshot, counted));
+    addButton.disabled = addFaultyButton.disabled = !snapshot.run || snapshot.run.finished || counted.length >= MAX_AGENTS;
   };
 }
 
-function doing(agent: Agent, lease: Lease | undefined, finished: boolean): string {
-  const held = lease && `tile ${lease.tile}`;
-  if (!isAlive(agent)) return held ? `holds ${held}` : 'gone';
-  if (!lease) return finished ? 'done' : 'waiting';
-  return lease.kind === 'tile' ? `computing ${held}` : `checking ${held}`;
+function doing(agent: Agent, life: Item['life'], lease: Lease | undefined, { state }: Snapshot): string {
+  if (life === 'gone') return 'gone';
+  if (life === 'silent') return `silent ${count((silenceOf(agent) ?? 0) / 1000)} s`;
+  switch (lease?.kind) {
+    case 'plan': return 'plan';
+    case 'tile': return `tile ${lease.tile}`;
+    case 'check': return `check of ${lease.tile}`;
+    case 'assembly': return 'assembly';
+    default: return state === 'finished' ? 'done' : state === 'paused' ? 'paused' : 'waiting';
+  }
 }
 
-function notice(snapshot: Snapshot, alive: number): string {
-  if (!snapshot.run) return 'Agents join when the swarm starts.';
-  if (snapshot.run.finished) return '';
-  if (alive === 0) return 'Nobody is at work. Add an agent to go on.';
-  if (alive === 1) return 'One agent computes, but cannot check its own tiles. Add a second one.';
+function notice({ run }: Snapshot, counted: Agent[]): string {
+  if (!run) return 'Agents join when the swarm starts.';
+  if (run.finished) return '';
+  if (counted.length === 0) return 'Nobody is at work. Add an agent to go on.';
+  if (counted.length === 1) return 'One agent computes, but cannot check its own tiles. Add a second one.';
   return '';
 }
 
 class AgentRow {
   readonly root: HTMLElement;
-  readonly #doing = make('td', { class: 'doing' });
+  readonly #pulse = make('i', { class: 'pulse', 'aria-hidden': 'true' });
+  readonly #doing = make('span');
   readonly #tiles = make('td', { class: 'n' });
   readonly #checks = make('td', { class: 'n' });
+  readonly #action = make('td', { class: 'act' });
   readonly #button: HTMLButtonElement;
 
-  constructor(agent: Agent, kill: (agent: Agent) => void) {
+  constructor(agent: Agent, { kill }: AgentActions) {
     const name = agent.name ?? agent.id;
     this.#button = make('button', { type: 'button', class: 'kill', text: 'Kill', 'aria-label': `Kill ${name}`, 'data-testid': 'kill-agent', 'data-agent': agent.id });
-    this.#button.addEventListener('click', () => kill(agent));
-    const action = make('td', { class: 'act' }, this.#button);
-    this.root = make('tr', { 'data-agent': agent.id }, make('td', { class: 'slot' }, badge(slotOf(agent))), make('th', { scope: 'row', text: name }), this.#doing, this.#tiles, this.#checks, action);
+    this.#button.addEventListener('click', () => {
+      kill(agent);
+      this.#removeButton();
+    });
+    const who = make('th', { scope: 'row' }, make('span', { text: name }));
+    if (isFaulty(agent)) who.append(make('span', { class: 'tag', text: 'faulty' }));
+    this.root = make('tr', { 'data-agent': agent.id },
+      make('td', { class: 'slot' }, badge(slotOf(agent))),
+      who,
+      make('td', { class: 'doing' }, this.#pulse, this.#doing),
+      this.#tiles,
+      this.#checks,
+      this.#action);
   }
 
-  update({ agent, doing, tiles, checks }: Item): void {
-    const alive = isAlive(agent);
-    this.root.classList.toggle('gone', !alive);
-    if (!alive && this.#button.isConnected) {
-      // The focus would fall back to the start of the page.
-      if (document.activeElement === this.#button) byId('add-agent').focus();
-      this.#button.remove();
+  update({ agent, doing, life, canBeKilled, tiles, checks }: Item): void {
+    this.root.dataset.life = life;
+    // Each heartbeat restarts the pulse.
+    if (life === 'alive' && this.#pulse.dataset.beat !== String(agent.lastHeartbeat)) {
+      this.#pulse.dataset.beat = String(agent.lastHeartbeat);
+      this.#pulse.getAnimations().forEach((animation) => {
+        animation.currentTime = 0;
+        animation.play();
+      });
     }
+    if (!canBeKilled) this.#removeButton();
+    else if (!this.#button.isConnected) this.#action.append(this.#button);
     setText(this.#doing, doing);
     setText(this.#tiles, count(tiles));
     setText(this.#checks, count(checks));
+  }
+
+  #removeButton(): void {
+    // The focus would fall back to the start of the page.
+    if (document.activeElement === this.#button) byId('agents-scroll').focus();
+    this.#button.remove();
   }
 }

@@ -12,7 +12,7 @@ const ADVICE: Record<string, [title: string, advice: string]> = {
   INTERNAL: ['The store has stopped', 'What was written is safe. Reload the page to go on.'],
   CLOSED: ['The store was closed', 'Reload the page to go on.'],
   TIMEOUT: ['A transaction took too long', 'It was rolled back; the swarm tries again by itself.'],
-  AGENT: ['An agent crashed', 'Its tile is free again when its lease ends. Add another agent to take its place.'],
+  AGENT: ['An agent crashed', 'The store gives its task to another. Add an agent to take its place.'],
 };
 
 export interface BannerAction {

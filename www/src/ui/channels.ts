@@ -14,6 +14,21 @@ export function badge(slot: number): HTMLElement {
   return make('span', { class: 'badge', 'data-slot': String(slot), text: String(slot) });
 }
 
-export function isAlive(agent: Agent | undefined): boolean {
-  return agent !== undefined && agent.status !== 'terminated';
+/** After this long without a heartbeat an agent at work has most probably gone. */
+const SILENT_MS = 1800;
+
+/** How long ago an agent gave a sign of life, if that is longer than usual. */
+export function silenceOf(agent: Agent): number | undefined {
+  const silence = Date.now() - agent.lastHeartbeat;
+  return silence > SILENT_MS ? silence : undefined;
+}
+
+/** Whether the store counts on an agent. */
+export function isCounted(agent: Agent | undefined): agent is Agent {
+  return agent !== undefined && agent.status !== 'terminated' && agent.status !== 'failed';
+}
+
+/** Whether it does, and the agent gives signs of life. */
+export function isAlive(agent: Agent | undefined): agent is Agent {
+  return isCounted(agent) && silenceOf(agent) === undefined;
 }

@@ -1,13 +1,15 @@
 import { computeRow } from '../mandelbrot';
 import { colourTable, paint, paletteById, PALETTES } from '../palette';
-import { GRIDS, REGIONS, type Grid, type Plan, type Region } from '../plan';
-import { byId, make } from './dom';
+import { frameFor, GRIDS, REGIONS, type Grid, type Order, type Region } from '../picture';
+import { Survey } from '../survey';
+import { byId, make, setText } from './dom';
 
 const PREVIEW = { width: 132, height: 88 };
+const PREVIEW_SIDE = 40;
 const gridId = ({ columns, rows }: Grid): string => `${columns}x${rows}`;
 
 /** Asks what to compute next, starting from what was computed last. Answers nothing if the visitor thinks better of it. */
-export async function askForPlan(current: Plan, underWay: boolean): Promise<Plan | undefined> {
+export async function askForOrder(current: Order, underWay: boolean): Promise<Order | undefined> {
   const grid = { columns: current.columns, rows: current.rows };
   const grids = GRIDS.some((one) => gridId(one) === gridId(grid)) ? GRIDS : [grid, ...GRIDS];
   const previews: [Region, HTMLCanvasElement][] = [];
@@ -25,7 +27,7 @@ export async function askForPlan(current: Plan, underWay: boolean): Promise<Plan
   byId('grids').replaceChildren(...grids.map((one) => (
     choice('grid', gridId(one), gridId(grid), make('span', { text: `${one.columns} × ${one.rows}` }), make('small', { text: `${one.columns * one.rows} tiles` }))
   )));
-  byId('run-hint').hidden = !underWay;
+  setText(byId('run-hint'), underWay ? 'The picture under way is called off, and its tasks are purged.' : 'The tasks and results of the picture before are purged; its events stay.');
 
   const form = byId('run-dialog').querySelector('form')!;
   const draw = () => previews.forEach(([region, canvas]) => drawPreview(region, String(new FormData(form).get('palette')), canvas));
@@ -65,9 +67,13 @@ function drawPreview(region: Region, palette: string, canvas: HTMLCanvasElement)
   context.putImageData(paint(tones, context.createImageData(PREVIEW.width, PREVIEW.height), colourTable(paletteById(palette))), 0, 0);
 }
 
-function previewTones({ centre, width, limit, tone }: Region): Uint8Array {
-  const step = width / PREVIEW.width;
-  const job = { x: 0, y: 0, ...PREVIEW, left: centre[0] - width / 2, top: centre[1] + (step * PREVIEW.height) / 2, step, limit, samples: 1, tone };
+/** Planned and computed like a picture of one tile, in small. */
+function previewTones(region: Region): Uint8Array {
+  const frame = frameFor(region, PREVIEW);
+  const area = { x: 0, y: 0, ...PREVIEW };
+  const survey = new Survey(frame, [area], PREVIEW_SIDE);
+  survey.look(0);
+  const job = { ...frame, ...area, ...survey.conclude(PREVIEW.width * PREVIEW.height, 1) };
   const tones = new Uint8Array(PREVIEW.width * PREVIEW.height);
   for (let row = 0; row < PREVIEW.height; row++) computeRow(job, row, tones.subarray(row * PREVIEW.width, (row + 1) * PREVIEW.width));
   return tones;

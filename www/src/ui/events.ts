@@ -1,6 +1,6 @@
 import type { Agent, Event } from 'swarmstore';
+import type { Snapshot } from '../snapshot';
 import { slotOf } from '../swarm';
-import type { Snapshot } from '../watch';
 import { badge } from './channels';
 import { byId, KeyedList, make, setText } from './dom';
 import { count, time } from './format';

@@ -24,3 +24,15 @@ export function ago(ms: number): string {
   if (ms < 3_600_000) return `${whole.format(ms / 60_000)} min ago`;
   return `${whole.format(ms / 3_600_000)} h ago`;
 }
+
+/** `1 tile`, `2 tiles`. */
+export const plural = (value: number, noun: string): string => `${whole.format(value)} ${noun}${value === 1 ? '' : 's'}`;
+
+/** `1.2 G` for large numbers that matter by their size only. */
+export function large(value: number): string {
+  for (const unit of ['', ' k', ' M']) {
+    if (value < 999.95) return unit === '' ? whole.format(value) : `${tenth.format(value)}${unit}`;
+    value /= 1000;
+  }
+  return `${tenth.format(value)} G`;
+}

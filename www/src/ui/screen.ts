@@ -1,9 +1,9 @@
 import type { Agent } from 'swarmstore';
 import { colourTable, paint, paletteById, proofTable } from '../palette';
-import { pictureSize, regionById, type Plan } from '../plan';
+import { pictureSize, regionById, type Order } from '../picture';
 import type { Run } from '../run';
+import type { Picture, Snapshot, SurveyView, TileView } from '../snapshot';
 import { slotOf } from '../swarm';
-import type { Snapshot, TileView } from '../watch';
 import { channelOf, isAlive } from './channels';
 import { byId, setText } from './dom';
 import { count, seconds } from './format';
@@ -15,10 +15,13 @@ const GRATICULE = 'rgb(150 178 178 / 0.16)';
 // Neighbouring tiles draw their common line twice.
 const TILE_LINE = 'rgb(150 178 178 / 0.08)';
 const GROUND = '#0a0f11';
+/** How much of the survey shows through where nothing is computed yet. */
+const SURVEY_OPACITY = 0.5;
 
 /**
  * The picture on one canvas, what is going on in it on another above.
- * A computed tile is a grey proof; it takes on its colours when a second agent has verified it.
+ * Where nothing is computed yet, the plan's survey shows, coarse and dim. A computed tile is a grey proof; it takes on its
+ * colours when a second agent has verified it. A finished picture is drawn as it was assembled.
  */
 export class Screen {
   readonly #stage = byId('stage');
@@ -29,9 +32,12 @@ export class Screen {
   #colours = colourTable(paletteById(''));
   #proof = proofTable(this.#colours);
   #snapshot: Snapshot | undefined;
+  /** The survey, one pixel per point, in the order of the grid. */
+  #survey: HTMLCanvasElement | undefined;
+  #assembled: Picture | undefined;
   #agents = new Map<string, Agent>();
   /** What each tile looks like now, and since when the verified ones are taking on colour. */
-  #painted = new Map<TileView, 'blank' | 'proof' | 'colour'>();
+  #painted = new Map<TileView, 'blank' | 'survey' | 'proof' | 'colour'>();
   #fading = new Map<TileView, number>();
   #ticking = false;
   /** Whether the dead hold tiles: their countdowns change with every snapshot. */
@@ -51,7 +57,9 @@ export class Screen {
     if (snapshot.run !== this.#run) this.#begin(snapshot);
     this.#snapshot = snapshot;
     this.#agents = new Map(snapshot.agents.map((agent) => [agent.id, agent]));
+    if (snapshot.survey && !this.#survey) this.#survey = this.#drawSurvey(snapshot.tiles, snapshot.survey);
     for (const tile of snapshot.changed) this.#paint(tile);
+    if (snapshot.picture && snapshot.picture !== this.#assembled) void this.#drawAssembled(snapshot.picture);
     if (this.#fading.size > 0 && !this.#ticking) this.#fade();
     const held = snapshot.leases.some(({ agentId }) => !isAlive(this.#agents.get(agentId)));
     if (snapshot.changed.size > 0 || held || this.#held) this.#drawOverlay();
@@ -64,22 +72,53 @@ export class Screen {
     this.#painted.clear();
     this.#fading.clear();
     this.#pointed = undefined;
+    this.#survey = undefined;
+    this.#assembled = undefined;
     if (!run) return;
-    this.#colours = colourTable(paletteById(run.plan.palette));
+    this.#colours = colourTable(paletteById(run.order.palette));
     this.#proof = proofTable(this.#colours);
-    Object.assign(this.#picture, pictureSize(run.plan.work));
+    Object.assign(this.#picture, pictureSize(run.order));
+  }
+
+  #drawSurvey(tiles: TileView[], { side, tones }: SurveyView): HTMLCanvasElement {
+    const { columns, rows } = this.#run!.order;
+    const canvas = document.createElement('canvas');
+    Object.assign(canvas, { width: columns * side, height: rows * side });
+    const context = canvas.getContext('2d')!;
+    tiles.forEach(({ area }, index) => {
+      const image = context.createImageData(side, side);
+      context.putImageData(paint(tones.subarray(index * side * side, (index + 1) * side * side), image, this.#proof), area.column * side, area.row * side);
+    });
+    return canvas;
+  }
+
+  async #drawAssembled(picture: Picture): Promise<void> {
+    this.#assembled = picture;
+    const image = await createImageBitmap(picture.file);
+    if (this.#assembled !== picture) return;
+    this.#fading.clear();
+    this.#picture.getContext('2d', { alpha: false })!.drawImage(image, 0, 0);
+    image.close();
   }
 
   #paint(tile: TileView): void {
     const context = this.#picture.getContext('2d', { alpha: false })!;
-    const { x, y, width, height } = tile.job;
+    const { x, y, width, height, column, row } = tile.area;
     const before = this.#painted.get(tile);
+    if (this.#assembled) return;
     if (!tile.tones) {
-      if (before === 'blank') return;
-      this.#painted.set(tile, 'blank');
+      const look = this.#survey ? 'survey' : 'blank';
+      if (before === look) return;
+      this.#painted.set(tile, look);
       this.#fading.delete(tile);
       context.fillStyle = GROUND;
       context.fillRect(x, y, width, height);
+      if (!this.#survey) return;
+      const side = this.#survey.width / this.#run!.order.columns;
+      context.globalAlpha = SURVEY_OPACITY;
+      context.imageSmoothingEnabled = false;
+      context.drawImage(this.#survey, column * side, row * side, side, side, x, y, width, height);
+      context.globalAlpha = 1;
       return;
     }
     const look = tile.state === 'verified' ? 'colour' : 'proof';
@@ -91,7 +130,7 @@ export class Screen {
 
   #put(tile: TileView, mix: number): void {
     const context = this.#picture.getContext('2d', { alpha: false })!;
-    const { x, y, width, height } = tile.job;
+    const { x, y, width, height } = tile.area;
     context.putImageData(paint(tile.tones!, context.createImageData(width, height), this.#proof, this.#colours, mix), x, y);
   }
 
@@ -124,7 +163,7 @@ export class Screen {
     context.clearRect(0, 0, width, height);
     const snapshot = this.#snapshot;
     if (!snapshot?.run) return drawGraticule(context, width, height);
-    const scale = width / pictureSize(snapshot.run.plan.work).width;
+    const scale = width / pictureSize(snapshot.run.order).width;
     const pixel = devicePixelRatio || 1;
     for (const tile of snapshot.tiles) this.#drawTile(context, tile, scale, pixel);
     const pointed = this.#pointed === undefined ? undefined : snapshot.tiles[this.#pointed];
@@ -138,7 +177,7 @@ export class Screen {
 
   #drawTile(context: CanvasRenderingContext2D, tile: TileView, scale: number, pixel: number): void {
     const box = boxOf(tile, scale);
-    if (!tile.tones) {
+    if (!tile.tones && !this.#assembled) {
       context.lineWidth = 1;
       context.strokeStyle = TILE_LINE;
       context.strokeRect(box.x + 0.5, box.y + 0.5, box.width, box.height);
@@ -166,7 +205,7 @@ export class Screen {
   #tileAt(event: PointerEvent): number | undefined {
     const snapshot = this.#snapshot;
     if (!snapshot?.run) return undefined;
-    const size = pictureSize(snapshot.run.plan.work);
+    const size = pictureSize(snapshot.run.order);
     const x = (event.offsetX / this.#overlay.clientWidth) * size.width;
     const y = (event.offsetY / this.#overlay.clientHeight) * size.height;
     return indexAt(snapshot.tiles, x, y);
@@ -178,7 +217,7 @@ export class Screen {
     const tiles = this.#snapshot?.tiles;
     if (!move || !tiles?.length) return;
     event.preventDefault();
-    const from = this.#pointed === undefined ? undefined : tiles[this.#pointed]?.job;
+    const from = this.#pointed === undefined ? undefined : tiles[this.#pointed]?.area;
     if (!from) return this.#point(0);
     const x = from.x + (move[0]! === 0 ? 0.5 : move[0]! > 0 ? from.width + 0.5 : -0.5);
     const y = from.y + (move[1]! === 0 ? 0.5 : move[1]! > 0 ? from.height + 0.5 : -0.5);
@@ -196,7 +235,7 @@ export class Screen {
     const snapshot = this.#snapshot;
     if (!snapshot?.run) return setText(byId('probe'), '');
     const tile = this.#pointed === undefined ? undefined : snapshot.tiles[this.#pointed];
-    setText(byId('probe'), tile ? this.#describeTile(tile) : coordinates(snapshot.run.plan));
+    setText(byId('probe'), tile ? this.#describeTile(tile) : coordinates(snapshot.run.order));
     const summary = `Picture of ${snapshot.tiles.length} tiles, ${snapshot.done} computed and ${snapshot.verified} verified. Arrow keys move from tile to tile.`;
     if (this.#overlay.getAttribute('aria-label') !== summary) this.#overlay.setAttribute('aria-label', summary);
   }
@@ -205,12 +244,12 @@ export class Screen {
     const name = (id: string | undefined) => (id && this.#agents.get(id)?.name) || 'an agent that is gone';
     const took = tile.ms === undefined ? '' : ` in ${count(tile.ms)} ms`;
     switch (tile.state) {
-      case 'pending': return `Tile ${tile.number}: pending`;
+      case 'pending': return `Tile ${tile.number}: ${this.#survey ? 'ready to be claimed' : 'waits for the plan'}`;
       case 'computing': return `Tile ${tile.number}: ${name(tile.author)} is at it, attempt ${tile.attempt}`;
       case 'computed': return `Tile ${tile.number}: computed by ${name(tile.author)}${took}, not checked yet`;
       case 'checking': return `Tile ${tile.number}: computed by ${name(tile.author)}${took}, ${name(tile.checker)} is checking it`;
       case 'verified': return `Tile ${tile.number}: computed by ${name(tile.author)}${took}, verified by ${name(tile.checker)}`;
-      case 'failed': return `Tile ${tile.number}: given up after ${tile.attempt} attempts`;
+      case 'failed': return `Tile ${tile.number}: a dead letter, to be redriven`;
     }
   }
 }
@@ -222,19 +261,19 @@ interface Box {
   height: number;
 }
 
-function boxOf({ job }: TileView, scale: number): Box {
-  const x = Math.round(job.x * scale);
-  const y = Math.round(job.y * scale);
-  return { x, y, width: Math.round((job.x + job.width) * scale) - x, height: Math.round((job.y + job.height) * scale) - y };
+function boxOf({ area }: TileView, scale: number): Box {
+  const x = Math.round(area.x * scale);
+  const y = Math.round(area.y * scale);
+  return { x, y, width: Math.round((area.x + area.width) * scale) - x, height: Math.round((area.y + area.height) * scale) - y };
 }
 
 function indexAt(tiles: TileView[], x: number, y: number): number | undefined {
-  const index = tiles.findIndex(({ job }) => x >= job.x && x < job.x + job.width && y >= job.y && y < job.y + job.height);
+  const index = tiles.findIndex(({ area }) => x >= area.x && x < area.x + area.width && y >= area.y && y < area.y + area.height);
   return index < 0 ? undefined : index;
 }
 
-function coordinates(plan: Plan): string {
-  const { centre, width } = regionById(plan.region);
+function coordinates(order: Order): string {
+  const { centre, width } = regionById(order.region);
   const digits = (value: number) => String(Number(value.toFixed(12))).replace('-', '−');
   const [re, im] = centre;
   return `${digits(re)} ${im < 0 ? '−' : '+'} ${digits(Math.abs(im))}i, ${width.toExponential(1).replace('-', '−')} wide`;

@@ -1,5 +1,5 @@
 import type { SwarmStore } from 'swarmstore';
-import type { Snapshot } from '../watch';
+import type { Snapshot } from '../snapshot';
 import { byId, make, setText } from './dom';
 import { ago, bytes } from './format';
 

@@ -264,7 +264,7 @@ const QUEUE: &[Operation] = operations! {
     Write tasks.reclaim_expired() -> "Task[]", |tx| tx.tasks().reclaim_expired();
 
     "Lists the tasks that failed for good, as `list` does: the first 100 by id when nothing is said.\n\n@throws as `list`";
-    Read tasks.dead_letters(query: Query<Task>) -> "Task[]", |tx| list_text::<Task>(tx, &tx.tasks().failed(query)?);
+    Read tasks.dead_letters(query: Query<Task>) -> "Task[]", |tx| list_text::<Task>(tx, &tx.tasks().failed(query));
 
     "Makes tasks that failed for good pending again, all or none: due now, with attempt 0; their errors stay. What holds \
      because of them goes on when they are completed; what was cancelled stays so. Answers them in the order given.\n\n\

@@ -13,13 +13,13 @@ impl Tasks<'_> {
     /// # Errors
     /// As [`list`](super::Collection::list).
     pub fn dead_letters(&self, query: Query<Task>) -> Result<Vec<Task>> {
-        self.list(&self.failed(query)?)
+        self.list(&self.failed(query))
     }
 
     /// A query of dead letters only.
     #[allow(clippy::unused_self)] // it belongs to the tasks
-    pub(crate) fn failed(&self, query: Query<Task>) -> Result<Query<Task>> {
-        query.filter("status", &TaskStatus::Failed)
+    pub(crate) fn failed(&self, query: Query<Task>) -> Query<Task> {
+        query.filter(Task::STATUS.eq(TaskStatus::Failed))
     }
 
     /// Makes tasks that failed for good pending again, all or none: due now, with attempt 0. Their errors stay. Tasks that

@@ -23,12 +23,12 @@ pub async fn dead_letters_are_listed_as_a_query_says(subject: Subject) {
     for _ in 0..3 {
         subject.ruin_next().await;
     }
-    let of_q = || Query::new().filter("queue", &"q".to_owned()).unwrap();
-    let descending = of_q().order_by("id", Order::Descending).unwrap();
+    let of_q = || Query::new().filter(Task::QUEUE.eq("q"));
+    let descending = of_q().order_by(Task::ID, Order::Descending);
     assert_eq!(ids(&dead_letters(&subject, descending.clone()).await), ["c", "b"]);
     assert_eq!(ids(&dead_letters(&subject, descending.after("c")).await), ["b"]);
     assert_eq!(ids(&dead_letters(&subject, of_q().limit(1)).await), ["b"]);
-    let pending = Query::new().filter("status", &TaskStatus::Pending).unwrap();
+    let pending = Query::new().filter(Task::STATUS.eq(TaskStatus::Pending));
     assert!(dead_letters(&subject, pending).await.is_empty());
 }
 

@@ -107,6 +107,7 @@ impl Dialect {
     }
 
     /// A pattern of `%`, `_` and `\` as the database takes it. SQLite's own LIKE does not tell upper from lower case.
+    #[cfg_attr(not(feature = "postgres"), allow(clippy::unused_self))]
     pub(super) fn pattern(self, pattern: &str) -> Cow<'_, str> {
         #[cfg(feature = "postgres")]
         if self == Dialect::Postgres {

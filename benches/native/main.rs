@@ -12,6 +12,7 @@
 
 mod executor;
 mod figures;
+mod filters;
 mod ours;
 mod rows;
 mod theirs;
@@ -31,6 +32,7 @@ const INSERTS: u64 = 2_000;
 const BULK: u64 = 10_000;
 const READS: u64 = 20_000;
 const QUERIES: u64 = 2_000;
+const COUNTS: u64 = 200;
 const ROUNDS: u64 = 500;
 /// Of all callers together.
 const ROUNDS_TOGETHER: u64 = 1_024;
@@ -45,6 +47,22 @@ const WORKLOADS: &[Workload] = &[
     Workload { name: "bulk", title: "bulk insert of 10,000 rows, per row", target: Some(("bulk", 0.9)) },
     Workload { name: "read", title: "point read, blocking", target: Some(("read", 0.9)) },
     Workload { name: "queue", title: "20 pending tasks by priority, blocking", target: Some(("queue", 0.9)) },
+    Workload {
+        name: "filter-range",
+        title: "filter: 20 pending tasks of priority 7 or more, by priority",
+        target: Some(("filter-range", 0.9)),
+    },
+    Workload {
+        name: "filter-in",
+        title: "filter: the 20 newest of two types and a time",
+        target: Some(("filter-in", 0.9)),
+    },
+    Workload {
+        name: "filter-or",
+        title: "filter: 20 by a pattern or an element of a list, finished, no subtasks",
+        target: Some(("filter-or", 0.9)),
+    },
+    Workload { name: "filter-count", title: "count of the pending tasks", target: Some(("filter-count", 0.9)) },
     Workload { name: "claim", title: "claim + complete, blocking", target: Some(("claim", 0.9)) },
     Workload {
         name: "claim-8",
@@ -227,6 +245,16 @@ impl Pair {
                     assert_eq!(ours.queue().expect("read").len(), 20);
                 }
             }),
+            "filter-count" => per_operation(COUNTS, || {
+                for _ in 0..COUNTS {
+                    assert!(ours.count().expect("a count") > 0);
+                }
+            }),
+            name if name.starts_with("filter") => per_operation(QUERIES, || {
+                for _ in 0..QUERIES {
+                    assert_eq!(ours.filter(name).expect("read").len(), 20);
+                }
+            }),
             "claim-8" | "claim-64" | "async-claim-1" | "async-claim-8" | "async-claim-64" => {
                 ours.insert_many(input.rows)?;
                 let callers = callers_of(name);
@@ -294,6 +322,19 @@ impl Pair {
                     assert_eq!(theirs.queue().expect("read").len(), 20);
                 }
             }),
+            "filter-count" => per_operation(COUNTS, || {
+                for _ in 0..COUNTS {
+                    assert!(theirs.count().expect("a count") > 0);
+                }
+            }),
+            name if name.starts_with("filter") => {
+                let sql = Theirs::filter_sql(name);
+                per_operation(QUERIES, || {
+                    for _ in 0..QUERIES {
+                        assert_eq!(theirs.filter(&sql).expect("read").len(), 20);
+                    }
+                })
+            }
             "claim-8" | "claim-64" => {
                 theirs.insert_many(&input.rows)?;
                 let callers = callers_of(name);

@@ -1,6 +1,7 @@
 //! The store, as its users call it.
 
 use crate::executor::{block_on, together};
+use crate::filters;
 use crate::rows::Row;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -47,6 +48,16 @@ impl Ours {
             .order_by(Task::CREATED_AT, Order::Ascending)
             .limit(20);
         self.store.read_blocking(|tx| tx.tasks().list(&query))
+    }
+
+    pub fn filter(&self, name: &str) -> Result<Vec<Task>> {
+        let query = filters::query(name);
+        self.store.read_blocking(|tx| tx.tasks().list(&query))
+    }
+
+    pub fn count(&self) -> Result<i64> {
+        let query = filters::pending();
+        self.store.read_blocking(|tx| tx.tasks().count(&query))
     }
 
     pub fn claim(&self, agent: &AgentId) -> Result<Task> {

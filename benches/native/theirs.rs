@@ -1,11 +1,12 @@
 //! The same work by hand: rusqlite, one connection, cached statements, WAL, `synchronous=NORMAL`, the same schema.
 
+use crate::filters;
 use crate::rows::{Row, State};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use swarmstore::Task;
 use swarmstore::sql::{Dialect, Entity};
+use swarmstore::{Task, Value};
 
 /// A task as somebody would declare it who needs all of it.
 #[allow(dead_code)] // what is read has to be kept, not used
@@ -196,6 +197,27 @@ impl Theirs {
 
     pub fn queue(&self) -> Result<Vec<TaskRow>> {
         self.connection.prepare_cached(&self.sql.queue)?.query_map(params!["pending", 20], TaskRow::read)?.collect()
+    }
+
+    /// The statement of a filter, which somebody who writes it by hand knows beforehand, and its values.
+    pub fn filter_sql(name: &str) -> (String, Vec<rusqlite::types::Value>) {
+        let sql = filters::query(name).to_sql(Dialect::Sqlite).expect("a filter that can be asked");
+        let bound = sql.params.into_iter().map(|value| match value {
+            Value::Integer(integer) => integer.into(),
+            Value::Text(text) => text.into_owned().into(),
+            value => unreachable!("{value:?} is in none of the filters"),
+        });
+        (sql.text, bound.collect())
+    }
+
+    pub fn filter(&self, (sql, values): &(String, Vec<rusqlite::types::Value>)) -> Result<Vec<TaskRow>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.query_map(rusqlite::params_from_iter(values), TaskRow::read)?.collect()
+    }
+
+    pub fn count(&self) -> Result<i64> {
+        let sql = "SELECT COUNT(*) FROM tasks WHERE status = ?1";
+        self.connection.prepare_cached(sql)?.query_row(["pending"], |row| row.get(0))
     }
 
     /// The agent and the expired leases are looked at, then one task is taken; all in one transaction.

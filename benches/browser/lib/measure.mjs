@@ -63,6 +63,7 @@ async function inPage(browser, figures, { engines, only, sqljsWrites }, size, ru
     const { claimComplete, append } = await browser.step('rounds', { run });
     record('claim+complete', { swarmstore: claimComplete });
     record('append', { swarmstore: append });
+    for (const [name, ms] of Object.entries(await browser.step('filters', {}))) record(`filter ${name}`, { swarmstore: ms });
     for (const callers of CALLERS) record(`claim+complete ${callers}`, { swarmstore: await browser.step('roundsTogether', { run, callers }) });
   }
   await browser.step('close');

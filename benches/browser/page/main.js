@@ -95,6 +95,25 @@ globalThis.bench = {
     return workloads.reads(some, (store) => store.pending(), { slices, slice, warm: slice });
   },
 
+  /** Filters as programs ask them, 20 rows each: ms per query. */
+  async filters({ slices = 5, slice = 100 }) {
+    const { store } = open.swarmstore;
+    const queries = {
+      range: { where: { status: 'pending', priority: { ge: 7 } }, orderBy: [['priority', 'desc'], ['createdAt', 'asc']], limit: 20 },
+      in: { where: { taskType: { in: ['tile', 'check'] }, createdAt: { between: [0, Date.now()] } }, orderBy: [['id', 'desc']], limit: 20 },
+      or: { where: { or: [{ taskType: { like: 'em%' } }, { requiredCapabilities: { contains: 'gpu' } }], status: { ne: 'pending' }, parentTaskId: null }, limit: 20 },
+    };
+    const answer = {};
+    for (const [name, query] of Object.entries(queries)) {
+      const found = await store.tasks.list(query);
+      if (found.length !== 20) throw new Error(`${name} gave ${found.length} rows`);
+      const { swarmstore: ms } = await workloads.reads({ swarmstore: open.swarmstore }, () => store.tasks.list(query), { slices, slice, warm: slice });
+      answer[name] = ms;
+    }
+    const { swarmstore: ms } = await workloads.reads({ swarmstore: open.swarmstore }, () => store.tasks.count({ where: { status: 'pending' } }), { slices, slice: 20, warm: 5 });
+    return { ...answer, count: ms };
+  },
+
   /** W7: ms for 20 writers of 20 durable rows each. */
   async writers({ engines, run, bursts = 3, writers = 20, each = 20 }) {
     const added = rows(ADDED_FROM + run * 100_000 + 50_000, bursts * writers * each);

@@ -27,3 +27,4 @@ pub mod streams;
 pub mod tasks;
 pub mod transactions;
 pub mod wholesale;
+pub mod transitions;

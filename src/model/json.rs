@@ -20,8 +20,8 @@ const AROUND: usize = 8;
 
 /// A JSON value, kept as text.
 ///
-/// Text given to [`Json::parse`] is checked at once; what comes from a `serde_json::Value` is checked when it is
-/// written to the store.
+/// Text given to [`Json::parse`] is checked at once; what comes from a `serde_json::Value` and cannot be stored is refused when
+/// it is written to the store.
 #[derive(Debug, Clone)]
 pub struct Json {
     text: Box<str>,
@@ -94,7 +94,7 @@ impl Default for Json {
 
 impl From<serde_json::Value> for Json {
     fn from(value: serde_json::Value) -> Self {
-        Json { text: value.to_string().into(), checked: false }
+        Json { text: value.to_string().into(), checked: is_storable(&value, 0) }
     }
 }
 
@@ -395,21 +395,39 @@ pub(crate) fn check_depth(raw: &str) -> Result<(), String> {
     if brackets > MAX_DEPTH { whole(raw).map(|_| ()) } else { Ok(()) }
 }
 
+/// Whether a tree holds nothing that its text would be refused for. It has no bad syntax, no lone surrogate and no key twice.
+fn is_storable(tree: &serde_json::Value, depth: usize) -> bool {
+    use serde_json::Value as Tree;
+    match tree {
+        Tree::Null | Tree::Bool(_) | Tree::String(_) => true,
+        Tree::Number(number) => match number.as_i64() {
+            Some(integer) => integer.unsigned_abs() <= MAX_INTEGER.unsigned_abs(),
+            None => number.as_f64().is_some_and(is_in_range),
+        },
+        Tree::Array(elements) => depth < MAX_DEPTH && elements.iter().all(|element| is_storable(element, depth + 1)),
+        Tree::Object(members) => depth < MAX_DEPTH && members.values().all(|member| is_storable(member, depth + 1)),
+    }
+}
+
 fn lone_surrogate() -> String {
     "holds a lone surrogate".to_owned()
 }
 
 /// A number is refused when a double would not give it back: an integer beyond ±(2^53 − 1), or one that overflows.
-#[allow(clippy::cast_precision_loss)] // MAX_INTEGER is exact as a double
 fn number_in_range(text: &str) -> Result<(), String> {
     let number = double(text).ok_or_else(|| format!("{text} is not a number"))?;
     if !number.is_finite() {
         return Err("a number overflows a double".to_owned());
     }
-    if number.fract() == 0.0 && number.abs() > MAX_INTEGER as f64 {
+    if !is_in_range(number) {
         return Err("an integer is beyond ±(2^53 − 1)".to_owned());
     }
     Ok(())
+}
+
+#[allow(clippy::cast_precision_loss)] // MAX_INTEGER is exact as a double
+fn is_in_range(number: f64) -> bool {
+    number.is_finite() && (number.fract() != 0.0 || number.abs() <= MAX_INTEGER as f64)
 }
 
 /// A key that is there twice. A long list goes through a heap, so that an object of many keys costs no square.
@@ -592,6 +610,41 @@ mod tests {
         assert!(Json::parse(r#"{"a":{"a":1},"b":{"a":2}}"#).is_ok());
         let many: Vec<String> = (0..50).map(|n| format!("\"k{}\":0", n % 49)).collect();
         assert!(refusal(&format!("{{{}}}", many.join(","))).contains("twice"));
+    }
+
+    #[test]
+    fn a_tree_is_judged_as_its_text_is() {
+        use serde_json::{Value, json};
+        let nested = |depth: usize| (0..depth).fold(Value::Null, |inner, _| json!([inner]));
+        let mixed = |depth: usize| {
+            (0..depth).fold(json!(1), |inner, n| if n % 2 == 0 { json!([inner]) } else { json!({ "a": inner }) })
+        };
+        let trees = [
+            json!(null),
+            json!({ "a": [1, -2.5, "x\u{0}\u{e9}", true], "b": {} }),
+            json!(MAX_INTEGER),
+            json!(-MAX_INTEGER),
+            json!(MAX_INTEGER + 1),
+            json!([-MAX_INTEGER - 1]),
+            json!(i64::MIN),
+            json!({ "a": u64::MAX }),
+            json!(9_007_199_254_740_991.0),
+            json!(9_007_199_254_740_992.0),
+            json!([[1e300]]),
+            json!(1.5e-300),
+            json!(0.1),
+            json!(-0.0),
+            nested(MAX_DEPTH),
+            nested(MAX_DEPTH + 1),
+            mixed(MAX_DEPTH),
+            mixed(MAX_DEPTH + 1),
+        ];
+        for tree in trees {
+            let text = tree.to_string();
+            let json = Json::from(tree);
+            assert_eq!(json.checked, whole(&text).is_ok(), "{text}");
+            assert_eq!(json.refusal(), whole(&text).err());
+        }
     }
 
     #[test]

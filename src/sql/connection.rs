@@ -23,6 +23,15 @@ pub trait Connection {
     /// `CONSTRAINT` when the database refuses a value; what the backend reports otherwise.
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64>;
 
+    /// Runs a statement that changes one row, as is nearly always so, or else does nothing at all; whether it did. A server may
+    /// answer before it has run: if it then finds otherwise, the job is run again.
+    ///
+    /// # Errors
+    /// As for [`execute`](Self::execute).
+    fn execute_likely(&self, sql: &str, params: &[Value<'_>]) -> Result<bool> {
+        Ok(self.execute(sql, params)? == 1)
+    }
+
     /// Runs a statement once for every `width` parameters, as one that is prepared once. Ends with the first that changes no
     /// row; gives how many did.
     ///

@@ -39,7 +39,7 @@ pub(crate) fn insert<E: Entity>(connection: &dyn Connection, record: &E) -> Resu
         .filter(|(_, field)| E::is_stored(field.name))
         .map(|(index, _)| record.value(index))
         .collect();
-    Ok(connection.execute(&E::statements(connection.dialect()).insert, &values)? == 1)
+    connection.execute_likely(&E::statements(connection.dialect()).insert, &values)
 }
 
 /// So many rows are looked at together to find what they leave out.

@@ -6,6 +6,7 @@ mod clock;
 mod connections;
 mod events;
 mod files;
+mod inserts;
 mod opening;
 mod processes;
 mod queue;

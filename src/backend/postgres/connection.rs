@@ -35,6 +35,8 @@ pub(super) enum Step {
     Lock(i64),
     /// A command.
     Command(&'static str),
+    /// A row that is taken to be inserted.
+    Insert(Arc<Known>, Vec<Value<'static>>),
 }
 
 const SAVE: &str = "SAVEPOINT statement";
@@ -47,9 +49,9 @@ pub(super) struct PgConnection {
     locks: Locks,
     server_clock: bool,
     prepared: RefCell<Prepared>,
-    mode: Cell<Mode>,
+    pub(super) mode: Cell<Mode>,
     /// Each statement has a savepoint, so that what fails leaves the rest as it was.
-    careful: Cell<bool>,
+    pub(super) careful: Cell<bool>,
     pub(super) ahead: RefCell<Vec<Step>>,
     /// Whether the server has been told to begin.
     pub(super) begun: Cell<bool>,
@@ -59,18 +61,18 @@ pub(super) struct PgConnection {
     first: RefCell<Option<Arc<Known>>>,
     requests: Cell<u32>,
     /// A statement failed, and the server refuses everything until a rollback.
-    failed: Cell<bool>,
+    pub(super) failed: Cell<bool>,
     /// Something was undone, and with it locks were let go.
     let_go: Cell<bool>,
     /// A statement failed, whatever came of it.
     stumbled: Cell<bool>,
     pub(super) again: Cell<Option<Again>>,
-    lost: Cell<bool>,
+    pub(super) lost: Cell<bool>,
     clock: Cell<Option<Millis>>,
     /// The time was reckoned from an earlier reading, before the transaction began.
     guessed: Cell<bool>,
     /// The time must be read and not reckoned.
-    exact: Cell<bool>,
+    pub(super) exact: Cell<bool>,
     last_time: LastTime,
     /// It became the only writer after it had begun.
     upgraded: Cell<bool>,
@@ -151,7 +153,7 @@ impl PgConnection {
     /// Begins a transaction, and waits until the server has done so.
     pub(super) fn begin_now(&self, mode: Mode, careful: bool) -> Result<()> {
         self.begin(mode, careful);
-        self.request(async { Ok(()) })
+        self.send_ahead()
     }
 
     /// Whether the connection is of no use any more.
@@ -185,8 +187,15 @@ impl PgConnection {
     /// `UNAVAILABLE`, and uncertain, when the answer was lost: then nobody knows whether it was committed.
     pub(super) fn commit(&self) -> Result<()> {
         if !self.begun.get() {
-            self.ahead.borrow_mut().clear();
-            return Ok(());
+            let ahead = self.ahead.take();
+            if let [Step::Begin, Step::Insert(known, params)] = ahead.as_slice() {
+                return self.insert_and_commit(known, params);
+            }
+            if !ahead.iter().any(|step| matches!(step, Step::Insert(..))) {
+                return Ok(());
+            }
+            self.ahead.replace(ahead);
+            self.send_ahead()?;
         }
         let mut text = String::new();
         for step in self.ahead.take() {
@@ -203,12 +212,13 @@ impl PgConnection {
         let committed = self.link.wait(self.link.client().batch_execute(&text));
         committed.inspect(|()| self.begun.set(false)).map_err(|failure| {
             let error = self.failure(&failure);
-            if !self.lost.get() {
-                return error;
-            }
-            let message = "the connection was lost during the commit: whether the changes are there is not known";
-            ErrorCode::Unavailable.error(message).uncertain().caused_by(error)
+            if self.lost.get() { lost_in_commit(error) } else { error }
         })
+    }
+
+    /// Sends what was kept back, and waits for it.
+    pub(super) fn send_ahead(&self) -> Result<()> {
+        self.request(async { Ok(()) })
     }
 
     /// Ends a transaction that only read, or leaves one; not waited for.
@@ -281,11 +291,11 @@ impl PgConnection {
 
     /// Sends what was kept back and then the request, and waits for all of it.
     fn request<T>(&self, request: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
-        let answer = self.try_request(request);
-        answer.map_err(|failure| {
+        let answer = self.try_request(request).map_err(|failure| {
             self.failed.set(true);
             self.failure(&failure)
-        })
+        })?;
+        self.still_holds().map(|()| answer)
     }
 
     pub(super) fn try_request<T>(
@@ -325,6 +335,7 @@ impl PgConnection {
                     }
                 }
                 Step::Command(command) => first.push(Box::pin(client.batch_execute(command))),
+                Step::Insert(known, params) => first.push(Box::pin(self.insert_as_taken(known, params))),
             }
         }
         let begins = steps.iter().any(|step| matches!(step, Step::Begin));
@@ -334,6 +345,10 @@ impl PgConnection {
         if begins && self.guessed.get() && self.mode.get() == Mode::Beside && start.elapsed() > TOO_LATE {
             self.again.set(Some(Again::Late));
         }
+        if answer.is_err() && steps.iter().any(|step| matches!(step, Step::Insert(..))) {
+            // Whose failure it was comes out when the row is not taken to be there.
+            self.again.set(Some(Again::Unlikely));
+        }
         answer
     }
 
@@ -341,7 +356,7 @@ impl PgConnection {
     fn statement_of(&self, step: &Step) -> Result<Option<Arc<Known>>, Failure> {
         match step {
             Step::Lock(number) => self.prepare(&format!("SELECT pg_advisory_xact_lock({number})")).map(Some),
-            Step::Begin | Step::Command(_) => Ok(None),
+            Step::Begin | Step::Command(_) | Step::Insert(..) => Ok(None),
         }
     }
 
@@ -354,7 +369,7 @@ impl PgConnection {
     }
 
     /// A statement that is ready to run; a savepoint before it, where that is called for.
-    fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Arc<Known>> {
+    pub(super) fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Arc<Known>> {
         self.check()?;
         let known = self.prepare(sql).map_err(|failure| {
             self.failed.set(true);
@@ -403,7 +418,7 @@ impl PgConnection {
         });
         match refused {
             Some(error) => Err(error),
-            None => answer.and_then(|answer| self.still_holds().map(|()| answer)),
+            None => answer,
         }
     }
 
@@ -462,6 +477,11 @@ fn saves(command: &str, name: &str) -> bool {
     command.strip_prefix("SAVEPOINT ") == Some(name)
 }
 
+pub(super) fn lost_in_commit(cause: Error) -> Error {
+    let message = "the connection was lost during the commit: whether the changes are there is not known";
+    ErrorCode::Unavailable.error(message).uncertain().caused_by(cause)
+}
+
 pub(super) fn to_be_run_again() -> Error {
     ErrorCode::Timeout.error("the transaction was rolled back because of others, to be run again")
 }
@@ -509,6 +529,10 @@ impl Connection for PgConnection {
             }
         }
         Ok(changed)
+    }
+
+    fn execute_likely(&self, sql: &str, params: &[Value<'_>]) -> Result<bool> {
+        self.insert_likely(sql, params)
     }
 
     fn query(&self, sql: &str, params: &[Value<'_>], each_row: &mut dyn FnMut(&dyn Row) -> Result<()>) -> Result<()> {

@@ -79,9 +79,12 @@ impl PgConnection {
         Ok(())
     }
 
-    /// Whether what was read before the transaction began is still so.
+    /// Whether all is so that the job was told before its transaction began.
     pub(super) fn still_holds(&self) -> Result<()> {
-        if self.again.get() == Some(Again::Changed) { Err(to_be_run_again()) } else { Ok(()) }
+        match self.again.get() {
+            Some(Again::Changed | Again::Unlikely) => Err(to_be_run_again()),
+            _ => Ok(()),
+        }
     }
 }
 

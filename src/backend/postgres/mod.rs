@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod glance;
 mod image;
+mod likely;
 mod link;
 mod mode;
 mod order;

@@ -41,4 +41,6 @@ pub(super) enum Again {
     Late,
     /// What it had read before its transaction began is another by now.
     Changed,
+    /// A row that it took to be inserted was not.
+    Unlikely,
 }

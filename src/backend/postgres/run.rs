@@ -43,7 +43,11 @@ pub(super) fn write(pool: &Arc<Pool>, job: &mut Job<'_>) -> Result<()> {
         if exact {
             lent.be_exact();
         }
-        let outcome = job(&**lent);
+        let mut outcome = job(&**lent);
+        if outcome.is_err() {
+            // It may have failed because of what it took for granted.
+            outcome = lent.send_insert().and(outcome);
+        }
         if let Some(again) = must_run_again(lent, &outcome) {
             return Ended::Again(again, outcome);
         }
@@ -53,7 +57,7 @@ pub(super) fn write(pool: &Arc<Pool>, job: &mut Job<'_>) -> Result<()> {
         let committed = lent.commit();
         match (&committed, lent.again()) {
             // Only what was certainly not committed.
-            (Err(_), Some(Again::Conflict)) => Ended::Again(Again::Conflict, committed),
+            (Err(error), Some(again)) if !error.detail().uncertain => Ended::Again(again, committed),
             _ => Ended::Done(committed),
         }
     })
@@ -76,7 +80,7 @@ fn repeat(pool: &Arc<Pool>, run: &mut dyn FnMut(&Lent, bool, bool) -> Ended) -> 
         match again {
             Again::Alone if alone => return outcome.and(Err(Error::internal("a transaction cannot be carried out"))),
             Again::Alone => alone = true,
-            Again::Late | Again::Changed => exact = true,
+            Again::Late | Again::Changed | Again::Unlikely => exact = true,
             Again::Conflict if conflicts == CONFLICTS => {
                 let message = "others kept getting in the way of the transaction; it was rolled back";
                 return Err(ErrorCode::Timeout.error(message));

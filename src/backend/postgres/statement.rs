@@ -52,6 +52,8 @@ pub(super) struct Known {
     pub(super) statement: Statement,
     /// Whether the last job that read and began with it asked more.
     pub(super) followed: AtomicBool,
+    /// Whether it changed nothing when that was last unlikely.
+    pub(super) in_vain: AtomicBool,
 }
 
 /// The statements that a connection has prepared, by their text as it was written.
@@ -73,7 +75,7 @@ impl Prepared {
         {
             self.known.remove(&oldest);
         }
-        let known = Arc::new(Known { statement, followed: AtomicBool::new(false) });
+        let known = Arc::new(Known { statement, followed: AtomicBool::default(), in_vain: AtomicBool::default() });
         if self.known.insert(sql.to_owned(), known.clone()).is_none() {
             self.order.push_back(sql.to_owned());
         }

@@ -25,7 +25,7 @@ export interface Trouble {
 const IDLE_MS = 400;
 const TROUBLE_MS = 2000;
 /** How long an agent catches its breath after a task that it could not do. */
-const FAULT_MS = 100;
+const FAULT_MS = 250;
 // The lease ran out or the picture was called off while we worked, or a transaction took too long and left no trace; or we were
 // silent for so long that we count as failed, which the next heartbeat puts right.
 const PASSING = new Set(['LEASE_LOST', 'CONFLICT', 'NOT_FOUND', 'TIMEOUT']);

@@ -5,7 +5,7 @@ import { regionById, type Order } from './picture';
 import { latestRun, noteResumed, redrive, setPaused, startRun, type Run } from './run';
 import type { Settings } from './settings';
 import type { RunState, Snapshot } from './snapshot';
-import { Swarm } from './swarm';
+import { isFaulty, Swarm } from './swarm';
 import { mountAgents } from './ui/agents';
 import { clearBanner, showBanner, type BannerAction } from './ui/banner';
 import { askForOrder, confirmReset } from './ui/dialogs';
@@ -33,6 +33,7 @@ export class App {
   #watch: Watch | undefined;
   #run: Run | undefined;
   #state: RunState | undefined;
+  #faultyAtWork = false;
   /** Whether all queues are. */
   #paused = false;
   /** When a write was last refused by the disk. */
@@ -142,7 +143,7 @@ export class App {
   async #redrive(ids: string[]): Promise<void> {
     if (!this.#run) return;
     const tasks = await redrive(this.#store!, this.#run, ids);
-    this.#say(`${plural(tasks.length, 'dead letter')} redriven: pending again, with all attempts ahead.`);
+    this.#say(`${plural(tasks.length, 'dead letter')} redriven: pending again, with all attempts ahead.${this.#faultyAtWork ? ' Kill the faulty agent, or it will fail them again.' : ''}`);
     await this.#watch!.refresh();
   }
 
@@ -191,6 +192,7 @@ export class App {
     const { run, stage, state } = snapshot;
     const title = run ? `${regionById(run.order.region).name}, ${run.order.columns} × ${run.order.rows} tiles${stage && `, ${stage}`}` : '';
     setText(byId('run-title'), title);
+    this.#faultyAtWork = snapshot.agents.some((agent) => isFaulty(agent) && this.#swarm!.has(agent.id));
     this.#paused = snapshot.queues.every(({ paused }) => paused);
     setText(byId('pause'), this.#paused ? 'Resume' : 'Pause');
     byId('pause').classList.toggle('primary', this.#paused);

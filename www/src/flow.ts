@@ -107,8 +107,8 @@ export type PlanResult = Depth & {
 /** What a computed tile leaves as its result. */
 export type TileResult = { tones: string; iterations: number; ms: number };
 
-/** What a check leaves as its result. */
-export type CheckResult = { ok: boolean; rows: number; differing: number; ms: number };
+/** What a check leaves as its result: in how many pixels it came to something else. */
+export type CheckResult = { ok: boolean; differing: number; ms: number };
 
 /** What the assembly leaves as its result: the picture as a file, and how it came about. */
 export type AssemblyResult = {

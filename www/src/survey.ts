@@ -30,17 +30,18 @@ export class Survey {
     const low = smooth[0] ?? 1;
     const high = smooth[Math.floor(0.995 * smooth.length)] ?? DEEPEST;
     const deepest = this.counts.reduce((most, count) => (count < DEEPEST ? Math.max(most, count) : most), 0);
-    const limit = Math.min(DEEPEST, Math.ceil((deepest * 1.25) / 100) * 100 || 100);
+    const limit = Math.min(DEEPEST, Math.max(SHALLOWEST, Math.ceil((deepest * 1.25) / 100) * 100));
     const mean = this.counts.reduce((sum, count) => sum + Math.min(count, limit), 0) / this.counts.length;
     samples ??= Math.max(1, Math.min(MOST_SAMPLES, Math.round(Math.sqrt(BUDGET / (mean * pixels)))));
     return { limit, samples, tone: [0.98 * low, Math.max(high, 2 * low)], estimate: Math.round(mean * pixels * samples * samples) };
   }
 }
 
-/** Iterations that are spent on one point at most. */
+/** Iterations that are spent on one point at most; the plan may do with fewer, but not with less than these. */
 export const DEEPEST = 2000;
-/** Iterations that a picture may take in all: samples per pixel are chosen to come near it, whatever the region. */
-const BUDGET = 17e9;
+const SHALLOWEST = 500;
+/** Iterations that the tiles may take in all, and their checks again: samples per pixel are chosen to come near it. */
+const BUDGET = 12e9;
 const MOST_SAMPLES = 12;
 /** Points along the longer side of the picture, whatever its tiles. */
 const POINTS_ACROSS = 108;

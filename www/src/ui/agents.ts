@@ -7,6 +7,7 @@ import { byId, KeyedList, make, setText } from './dom';
 import { count } from './format';
 
 const GONE_SHOWN = 4;
+const STILL = matchMedia('(prefers-reduced-motion: reduce)');
 
 export interface AgentActions {
   /** Whether the agent's worker is running in this page. */
@@ -70,6 +71,7 @@ function notice({ run }: Snapshot, counted: Agent[]): string {
   if (!run) return 'Agents join when the swarm starts.';
   if (run.finished) return '';
   if (counted.length === 0) return 'Nobody is at work. Add an agent to go on.';
+  if (counted.every(isFaulty)) return 'Only faulty agents are left. Add a sound one.';
   if (counted.length === 1) return 'One agent computes, but cannot check its own tiles. Add a second one.';
   return '';
 }
@@ -80,6 +82,7 @@ class AgentRow {
   readonly #doing = make('span');
   readonly #tiles = make('td', { class: 'n' });
   readonly #checks = make('td', { class: 'n' });
+  #beat = 0;
   readonly #action = make('td', { class: 'act' });
   readonly #button: HTMLButtonElement;
 
@@ -103,13 +106,10 @@ class AgentRow {
 
   update({ agent, doing, life, canBeKilled, tiles, checks }: Item): void {
     this.root.dataset.life = life;
-    // Each heartbeat restarts the pulse.
-    if (life === 'alive' && this.#pulse.dataset.beat !== String(agent.lastHeartbeat)) {
-      this.#pulse.dataset.beat = String(agent.lastHeartbeat);
-      this.#pulse.getAnimations().forEach((animation) => {
-        animation.currentTime = 0;
-        animation.play();
-      });
+    if (life === 'alive' && this.#beat !== agent.lastHeartbeat) {
+      this.#beat = agent.lastHeartbeat;
+      this.#pulse.dataset.beat = String(this.#beat);
+      if (!STILL.matches) this.#pulse.animate([{ opacity: 1, scale: 1.5 }, { opacity: 0.55, scale: 1 }], { duration: 650, easing: 'ease-out' });
     }
     if (!canBeKilled) this.#removeButton();
     else if (!this.#button.isConnected) this.#action.append(this.#button);

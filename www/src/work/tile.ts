@@ -14,17 +14,12 @@ interface Common {
   counts: Uint16Array;
 }
 
-/** Of the pictures that this agent has worked on; usually one. */
-const pictures = new Map<string, Promise<Common>>();
+/** Of the picture that this agent works on. */
+let latest: { run: string; common: Common } | undefined;
 
-function commonOf(place: Workplace, run: string): Promise<Common> {
-  let common = pictures.get(run);
-  if (!common) {
-    common = readCommon(place, run);
-    pictures.set(run, common);
-    common.catch(() => pictures.delete(run));
-  }
-  return common;
+async function commonOf(place: Workplace, run: string): Promise<Common> {
+  if (latest?.run !== run) latest = { run, common: await readCommon(place, run) };
+  return latest.common;
 }
 
 async function readCommon(place: Workplace, run: string): Promise<Common> {

@@ -65,20 +65,31 @@ fn check_step(
 ) -> Result<(), TestCaseError> {
     for (id, was) in before {
         let Some(is) = after.get(id) else {
-            prop_assert!(matches!(operation, Operation::Delete { .. }), "{id} was lost by {operation:?}");
+            prop_assert!(
+                matches!(operation, Operation::Delete { .. } | Operation::Purge { .. }),
+                "{id} was lost by {operation:?}"
+            );
+            if matches!(operation, Operation::Purge { .. }) {
+                let needs = |task: &Seen| task.dependencies.contains(id) || task.parent.as_ref() == Some(id);
+                let needed = before.values().any(|task| !task.is_final() && needs(task));
+                prop_assert!(was.is_final() && !needed, "{id} was purged too early");
+            }
             continue;
         };
-        if was.is_final() {
+        if matches!(operation, Operation::Redrive { .. }) && was.status == "failed" && is.status == "pending" {
+            prop_assert_eq!((is.attempt, &is.errors), (0, &was.errors));
+        } else if was.is_final() {
             let finished = |task: &Seen| (task.status, task.attempt, task.errors.clone());
             prop_assert_eq!(finished(was), finished(is), "{} was finished twice by {:?}", id, operation);
         }
         prop_assert_eq!(is.lease.is_some(), is.status == "assigned" || is.status == "running");
         prop_assert!(is.attempt <= is.max_retries + 1, "{id} was tried too often");
     }
-    if let Operation::Claim { limit, .. } = operation {
+    if let Operation::Claim { limit, queues, .. } = operation {
         prop_assert!(touched.len() <= *limit as usize);
         for id in touched {
             let task = &after[id];
+            prop_assert!(queues.is_empty() || queues.contains(&task.queue), "{} was claimed from another queue", id);
             let met = task.dependencies.iter().all(|dependency| after[dependency].status == "completed");
             prop_assert!(met, "{} was claimed before what it depends on", id);
             let live = before.get(id).and_then(|task| task.lease.as_ref()).map(|lease| lease.1);

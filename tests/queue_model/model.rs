@@ -1,9 +1,9 @@
 //! The queue as it should be, in the simplest way to say it.
 
-use crate::operation::{Action, BACKOFF_MS, Operation, Token};
+use crate::operation::{Action, BACKOFF_MS, FlowRow, Operation, Token};
 use crate::queue::{Outcome, Seen, State, agent_name, id_of, mark_waiting};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use swarmstore::ErrorCode;
 
 /// A queue of tasks in a map.
@@ -15,8 +15,10 @@ pub struct Model {
     tasks: BTreeMap<String, Modelled>,
     /// The claims that gave each task, also of tasks that are gone.
     claims: BTreeMap<String, Vec<usize>>,
+    paused: BTreeSet<u8>,
 }
 
+#[derive(Clone)]
 struct Modelled {
     seen: Seen,
     key: Option<u8>,
@@ -32,24 +34,35 @@ impl Model {
     pub fn apply(&mut self, operation: &Operation) -> Outcome {
         match operation {
             Operation::Add { .. } => self.add(operation),
-            Operation::Claim { agent, limit, lease_ms } => {
+            Operation::Flow { rows } => {
+                let before = self.tasks.clone();
+                self.flow(rows).inspect_err(|_| self.tasks = before)
+            }
+            Operation::Claim { agent, limit, lease_ms, queues } => {
                 self.reclaim();
-                Ok(self.claim(*agent, *limit, *lease_ms))
+                Ok(self.claim(*agent, *limit, *lease_ms, queues))
             }
             Operation::Advance { millis } => {
                 self.now += millis;
                 Ok(vec![])
             }
             Operation::Act { task, action, token } => self.act(&self.named(*task), *action, *token),
-            Operation::Cancel { task } => {
-                let id = self.named(*task);
-                if self.found(&id)?.is_final() {
-                    return Err(ErrorCode::Conflict);
-                }
-                self.end(&id, "cancelled");
-                let lost = self.lose_dependents(&id);
-                Ok(std::iter::once(id).chain(lost).collect())
+            Operation::Cancel { task, subtree } => self.cancel(&self.named(*task), *subtree),
+            Operation::Redrive { tasks } => {
+                let before = self.tasks.clone();
+                let ids: Vec<String> = tasks.iter().map(|number| self.named(*number)).collect();
+                let redriven: Outcome = ids.into_iter().map(|id| self.redrive(id)).collect();
+                redriven.inspect_err(|_| self.tasks = before)
             }
+            Operation::Pause { queue } => {
+                self.paused.insert(*queue);
+                Ok(vec![])
+            }
+            Operation::Resume { queue } => {
+                self.paused.remove(queue);
+                Ok(vec![])
+            }
+            Operation::Purge { age } => Ok(vec![self.purge(self.now - age).to_string()]),
             Operation::Reclaim => Ok(self.reclaim()),
             Operation::Prioritise { task, priority } => {
                 let id = self.named(*task);
@@ -80,7 +93,8 @@ impl Model {
     }
 
     fn add(&mut self, operation: &Operation) -> Outcome {
-        let Operation::Add { priority, delay, dependencies, hold, key, existing, retries } = operation else {
+        let Operation::Add { priority, delay, dependencies, hold, key, existing, retries, queue, parent } = operation
+        else {
             return Ok(vec![]);
         };
         let dependencies: Vec<String> = dependencies.iter().map(|number| self.named(*number)).collect();
@@ -88,28 +102,137 @@ impl Model {
         if twice(&dependencies) {
             return Err(ErrorCode::InvalidArgument);
         }
-        let holds_key = |task: &Modelled| key.is_some() && task.key == *key && !task.seen.is_final();
-        if let Some((holder, _)) = self.tasks.iter().find(|(_, task)| holds_key(task)) {
-            return if *existing { Ok(vec![holder.clone()]) } else { Err(ErrorCode::Conflict) };
+        if let Some(holder) = self.holder(*key) {
+            return if *existing { Ok(vec![holder]) } else { Err(ErrorCode::Conflict) };
+        }
+        let parent = parent.filter(|_| self.added > 0).map(|number| self.named(number));
+        if parent.as_ref().is_some_and(|parent| !self.tasks.contains_key(parent)) {
+            return Err(ErrorCode::Constraint);
         }
         self.check_dependencies(&id, &dependencies)?;
         let seen = Seen {
-            status: "pending",
             priority: *priority,
             run_at: self.now + delay,
-            attempt: 0,
             max_retries: *retries,
             dependencies,
             hold: *hold,
-            agent: None,
-            lease: None,
-            errors: vec![],
-            waits_for_held: false,
+            queue: *queue,
+            parent,
+            ..pending()
         };
         self.tasks.insert(id.clone(), Modelled { seen, key: *key });
         self.added += 1;
         self.cancel_if_lost(&id);
         Ok(vec![id])
+    }
+
+    /// The unfinished task with this key.
+    fn holder(&self, key: Option<u8>) -> Option<String> {
+        let holds = |task: &Modelled| key.is_some() && task.key == key && !task.seen.is_final();
+        self.tasks.iter().find(|(_, task)| holds(task)).map(|(id, _)| id.clone())
+    }
+
+    fn flow(&mut self, rows: &[FlowRow]) -> Outcome {
+        let id = |at: usize| id_of(self.added + at % rows.len());
+        let named = |row: &FlowRow| -> Vec<String> {
+            let rows = row.rows.iter().map(|at| id(*at));
+            rows.chain(row.tasks.iter().map(|number| self.named(*number))).collect()
+        };
+        let needs: Vec<Vec<String>> = rows.iter().map(named).collect();
+        let ids: Vec<String> = (0..rows.len()).map(id).collect();
+        if needs.iter().any(|needs| twice(needs)) {
+            return Err(ErrorCode::InvalidArgument);
+        }
+        let mut answers = Vec::new();
+        for (row, id) in rows.iter().zip(&ids) {
+            match self.holder(row.key) {
+                Some(_) if !row.existing => return Err(ErrorCode::Conflict),
+                Some(holder) => answers.push(holder),
+                None => {
+                    let seen =
+                        Seen { priority: row.priority, run_at: self.now, max_retries: 3, hold: row.hold, ..pending() };
+                    self.tasks.insert(id.clone(), Modelled { seen, key: row.key });
+                    answers.push(id.clone());
+                }
+            }
+        }
+        for ((id, answer), needs) in ids.iter().zip(&answers).zip(needs) {
+            if id != answer {
+                continue;
+            }
+            let mut on: Vec<String> = Vec::new();
+            for need in needs {
+                let need = ids.iter().position(|id| *id == need).map_or(need, |at| answers[at].clone());
+                if !on.contains(&need) {
+                    on.push(need);
+                }
+            }
+            self.check_dependencies(id, &on)?;
+            self.found(id)?.dependencies = on;
+        }
+        self.added += rows.len();
+        for id in &answers {
+            if self.tasks[id].seen.status == "pending" {
+                self.cancel_if_lost(id);
+            }
+        }
+        Ok(answers)
+    }
+
+    fn cancel(&mut self, id: &str, subtree: bool) -> Outcome {
+        if self.found(id)?.is_final() {
+            return Err(ErrorCode::Conflict);
+        }
+        let below: Vec<String> =
+            self.tasks.keys().filter(|other| subtree && *other != id && self.is_part(other, id)).cloned().collect();
+        let mut cancelled = Vec::new();
+        for id in std::iter::once(id.to_owned()).chain(below) {
+            if !self.tasks[&id].seen.is_final() {
+                self.end(&id, "cancelled");
+                let lost = self.lose_dependents(&id);
+                cancelled.push(id);
+                cancelled.extend(lost);
+            }
+        }
+        Ok(cancelled)
+    }
+
+    /// Whether one task is, near or far, a part of another, or is it.
+    fn is_part(&self, id: &str, of: &str) -> bool {
+        id == of || self.tasks[id].seen.parent.as_ref().is_some_and(|parent| self.is_part(parent, of))
+    }
+
+    fn redrive(&mut self, id: String) -> Result<String, ErrorCode> {
+        if self.found(&id)?.status != "failed" || self.holder(self.tasks[&id].key).is_some() {
+            return Err(ErrorCode::Conflict);
+        }
+        let now = self.now;
+        let task = self.found(&id)?;
+        *task = Seen { status: "pending", attempt: 0, run_at: now, agent: None, ended: None, ..task.clone() };
+        Ok(id)
+    }
+
+    fn purge(&mut self, before: i64) -> usize {
+        let mut purged = 0;
+        loop {
+            let goes = |(id, task): &(&String, &Modelled)| {
+                let needed = |other: &Modelled| {
+                    other.seen.parent.as_ref() == Some(*id)
+                        || (!other.seen.is_final() && other.seen.dependencies.contains(*id))
+                };
+                task.seen.ended.is_some_and(|ended| ended < before) && !self.tasks.values().any(needed)
+            };
+            let Some(id) = self.tasks.iter().find(goes).map(|(id, _)| id.clone()) else { return purged };
+            self.forget(&id);
+            purged += 1;
+        }
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.tasks.remove(id);
+        for task in self.tasks.values_mut() {
+            task.seen.dependencies.retain(|on| on != id);
+        }
     }
 
     fn check_dependencies(&self, id: &str, dependencies: &[String]) -> Result<(), ErrorCode> {
@@ -140,26 +263,35 @@ impl Model {
         Ok(vec![id.to_owned()])
     }
 
+    /// Deletes a task with all that is a part of it, unless another waits for any of these.
     fn delete(&mut self, id: &str) -> Outcome {
-        let unfinished = self.tasks.get(id).is_some_and(|task| task.seen.status != "completed");
-        let waits = |task: &Modelled| task.seen.status == "pending" && task.seen.dependencies.iter().any(|on| on == id);
-        if unfinished && self.tasks.values().any(waits) {
+        if !self.tasks.contains_key(id) {
+            return Ok(vec!["false".to_owned()]);
+        }
+        let doomed: Vec<String> = self.tasks.keys().filter(|other| self.is_part(other, id)).cloned().collect();
+        let waits = |(other, task): (&String, &Modelled)| {
+            let open = |on: &&String| self.tasks[*on].seen.status != "completed";
+            let on = task.seen.dependencies.iter().filter(|on| doomed.contains(on)).any(|on| open(&on));
+            on && task.seen.status == "pending" && !doomed.contains(other)
+        };
+        if self.tasks.iter().any(waits) {
             return Err(ErrorCode::Conflict);
         }
-        let deleted = self.tasks.remove(id).is_some();
-        for task in self.tasks.values_mut() {
-            task.seen.dependencies.retain(|on| on != id);
+        for id in &doomed {
+            self.forget(id);
         }
-        Ok(vec![deleted.to_string()])
+        Ok(vec!["true".to_owned()])
     }
 
-    fn claim(&mut self, agent: u8, limit: u32, lease_ms: i64) -> Vec<String> {
+    fn claim(&mut self, agent: u8, limit: u32, lease_ms: i64, queues: &[u8]) -> Vec<String> {
         let met = |on: &String| self.tasks[on].seen.status == "completed";
         let mut due: Vec<(Reverse<u8>, i64, String)> = self
             .tasks
             .iter()
             .filter(|(_, task)| task.seen.status == "pending" && task.seen.run_at <= self.now)
             .filter(|(_, task)| task.seen.dependencies.iter().all(met))
+            .filter(|(_, task)| queues.is_empty() || queues.contains(&task.seen.queue))
+            .filter(|(_, task)| !self.paused.contains(&task.seen.queue))
             .map(|(id, task)| (Reverse(task.seen.priority), task.seen.run_at, id.clone()))
             .collect();
         due.sort();
@@ -194,13 +326,14 @@ impl Model {
             Action::Start if task.status == "running" => return Err(ErrorCode::Conflict),
             Action::Start => task.status = "running",
             Action::Extend { lease_ms } => task.lease = task.lease.map(|(claim, _)| (claim, now + lease_ms)),
-            Action::Complete => {
-                task.status = "completed";
-                task.lease = None;
-            }
+            Action::Complete => self.end(id, "completed"),
             Action::Fail => self.fail_attempt(id, true, BACKOFF_MS),
             Action::FailForGood => self.fail_attempt(id, false, 0),
             Action::Release => give_back(task, true),
+            Action::Snooze { delay } => {
+                give_back(task, true);
+                task.run_at = now + delay;
+            }
         }
         Ok(vec![id.to_owned()])
     }
@@ -235,7 +368,9 @@ impl Model {
     }
 
     fn end(&mut self, id: &str, status: &'static str) {
+        let now = self.now;
         if let Some(task) = self.tasks.get_mut(id) {
+            task.seen.ended = Some(now);
             task.seen.status = status;
             task.seen.lease = None;
         }
@@ -268,6 +403,25 @@ impl Model {
             }
         }
         lost
+    }
+}
+
+fn pending() -> Seen {
+    Seen {
+        status: "pending",
+        priority: 5,
+        run_at: 0,
+        attempt: 0,
+        max_retries: 3,
+        dependencies: vec![],
+        hold: false,
+        agent: None,
+        lease: None,
+        errors: vec![],
+        queue: 0,
+        parent: None,
+        ended: None,
+        waits_for_held: false,
     }
 }
 

@@ -1,12 +1,12 @@
 //! The real queue, driven by operations.
 
-use crate::operation::{Action, BACKOFF_MS, Operation, Token};
+use crate::operation::{Action, BACKOFF_MS, FlowRow, Operation, Token};
 use serde_json::json;
 use std::collections::BTreeMap;
 use swarmstore::testing::{START, TestClock, block_on};
 use swarmstore::{
     Agent, AgentId, Backoff, Claim, Clock as _, Error, ErrorCode, NewAgent, NewTask, OnConflict, OnDependencyFailure,
-    Priority, Query, Store, Task, TaskId, TaskPatch, Tx,
+    Priority, Query, Store, Task, TaskId, TaskPatch, TaskStatus, Tx,
 };
 
 /// What matters of every task, by id.
@@ -26,6 +26,10 @@ pub struct Seen {
     /// The number of the claim that gave the token, and when it ends.
     pub lease: Option<(usize, i64)>,
     pub errors: Vec<u32>,
+    pub queue: u8,
+    pub parent: Option<String>,
+    /// When it was finished.
+    pub ended: Option<i64>,
     /// Whether it depends, near or far, on a task that holds.
     pub waits_for_held: bool,
 }
@@ -41,11 +45,15 @@ pub type Outcome = Result<Vec<String>, ErrorCode>;
 
 /// The id of the task that was added as number so and so: not in the order of their numbers.
 pub fn id_of(number: usize) -> String {
-    format!("{:02}", number * 37 % 101)
+    format!("{:03}", number * 370 % 1_009)
 }
 
 pub fn agent_name(number: u8) -> String {
     format!("agent-{number}")
+}
+
+pub fn queue_name(number: u8) -> String {
+    ["default", "a", "ä"][usize::from(number)].to_owned()
 }
 
 pub struct Queue {
@@ -78,7 +86,7 @@ impl Queue {
         let named = |number: usize| TaskId::new(id_of(number % self.added.max(1))).unwrap();
         let write = |body: &dyn Fn(&Tx<'_>) -> swarmstore::Result<Vec<Task>>| self.store.write_blocking(body);
         let outcome = match operation {
-            Operation::Add { priority, delay, dependencies, hold, key, existing, retries } => {
+            Operation::Add { priority, delay, dependencies, hold, key, existing, retries, queue, parent } => {
                 let mut new = NewTask::new("work", json!({}))
                     .id(TaskId::new(id_of(self.added)).unwrap())
                     .priority(Priority::new(*priority).unwrap())
@@ -87,15 +95,40 @@ impl Queue {
                     .on_dependency_failure(if *hold { OnDependencyFailure::Hold } else { OnDependencyFailure::Cancel })
                     .on_conflict(if *existing { OnConflict::Existing } else { OnConflict::Error })
                     .backoff(Backoff::fixed(BACKOFF_MS))
+                    .queue(queue_name(*queue))
                     .max_retries(*retries);
                 new.unique_key = key.map(|key| key.to_string());
+                new.parent_task_id = parent.map(named).filter(|_| self.added > 0);
                 let id = new.id.clone();
                 let added = self.store.write_blocking(|tx| Ok(vec![tx.tasks().add(new.clone())?]));
                 added.inspect(|tasks| self.added += usize::from(Some(&tasks[0].id) == id.as_ref()))
             }
-            Operation::Claim { agent, limit, lease_ms } => {
+            Operation::Flow { rows } => {
+                let number = |at: usize| TaskId::new(id_of(self.added + at % rows.len())).unwrap();
+                let row = |(at, row): (usize, &FlowRow)| {
+                    let on = row.rows.iter().map(|at| number(*at)).chain(row.tasks.iter().map(|number| named(*number)));
+                    let mut new = NewTask::new("work", json!({}))
+                        .id(number(at))
+                        .priority(Priority::new(row.priority).unwrap())
+                        .dependencies(on.collect::<Vec<_>>())
+                        .on_dependency_failure(if row.hold {
+                            OnDependencyFailure::Hold
+                        } else {
+                            OnDependencyFailure::Cancel
+                        })
+                        .on_conflict(if row.existing { OnConflict::Existing } else { OnConflict::Error })
+                        .backoff(Backoff::fixed(BACKOFF_MS));
+                    new.unique_key = row.key.map(|key| key.to_string());
+                    new
+                };
+                let new: Vec<NewTask> = rows.iter().enumerate().map(row).collect();
+                let added = self.store.write_blocking(|tx| tx.tasks().add_flow(new.clone()));
+                added.inspect(|_| self.added += rows.len())
+            }
+            Operation::Claim { agent, limit, lease_ms, queues } => {
                 let agent = AgentId::new(agent_name(*agent)).unwrap();
-                let claim = Claim::default().limit(*limit).lease_ms(*lease_ms);
+                let claim =
+                    Claim::default().limit(*limit).lease_ms(*lease_ms).queues(queues.iter().copied().map(queue_name));
                 write(&|tx| tx.tasks().claim(&agent, &claim)).inspect(|tasks| self.remember(tasks))
             }
             Operation::Advance { millis } => {
@@ -107,7 +140,19 @@ impl Queue {
                 let token = self.token(id.as_str(), *token);
                 write(&|tx| Ok(vec![act(tx, *action, &id, &token)?]))
             }
-            Operation::Cancel { task } => write(&|tx| tx.tasks().cancel(&named(*task), None)),
+            Operation::Cancel { task, subtree: false } => write(&|tx| tx.tasks().cancel(&named(*task), None)),
+            Operation::Cancel { task, subtree: true } => write(&|tx| tx.tasks().cancel_subtree(&named(*task), None)),
+            Operation::Redrive { tasks } => {
+                let ids: Vec<TaskId> = tasks.iter().map(|number| named(*number)).collect();
+                write(&|tx| tx.tasks().redrive(&ids))
+            }
+            Operation::Pause { queue } => write(&|tx| tx.tasks().pause(&queue_name(*queue)).map(|()| vec![])),
+            Operation::Resume { queue } => write(&|tx| tx.tasks().resume(&queue_name(*queue)).map(|()| vec![])),
+            Operation::Purge { age } => {
+                let before = self.clock.now().plus(-age);
+                let purged = self.store.write_blocking(|tx| tx.tasks().purge(before));
+                return purged.map(|purged| vec![purged.to_string()]).map_err(|error: Error| error.code());
+            }
             Operation::Reclaim => write(&|tx| tx.tasks().reclaim_expired()),
             Operation::Prioritise { task, priority } => {
                 let patch = TaskPatch::new().priority(Priority::new(*priority).unwrap());
@@ -177,6 +222,9 @@ impl Queue {
             agent: task.agent_id.as_ref().map(ToString::to_string),
             lease: task.lease_token.as_ref().map(claim).zip(task.lease_expires_at.map(|expires| expires.0 - START.0)),
             errors: task.errors.iter().map(|error| error.attempt).collect(),
+            queue: (0..3).find(|number| queue_name(*number) == task.queue).expect("a queue"),
+            parent: task.parent_task_id.as_ref().map(ToString::to_string),
+            ended: task.completed_at.map(|ended| ended.0 - START.0),
             waits_for_held: false,
         }
     }
@@ -184,8 +232,11 @@ impl Queue {
     /// Claims and completes until nothing is left that can be claimed.
     pub fn work_off(&mut self) {
         self.clock.advance(1_000);
+        for queue in 0..3 {
+            self.apply(&Operation::Resume { queue }).expect("a queue goes on");
+        }
         loop {
-            let claim = Operation::Claim { agent: 0, limit: 3, lease_ms: 1_000 };
+            let claim = Operation::Claim { agent: 0, limit: 3, lease_ms: 1_000, queues: vec![] };
             let claimed = self.apply(&claim).expect("a claim");
             if claimed.is_empty() {
                 return;
@@ -207,6 +258,13 @@ impl Queue {
                 WHERE edge.task_id = tasks.id AND other.status <> 'completed')";
         let wrong = self.store.read_blocking(|tx| tx.query(wrong, &[])).expect("a query");
         assert!(wrong.rows.is_empty(), "miscounted: {:?}", wrong.rows);
+        let queues = self.store.read_blocking(|tx| tx.tasks().queues()).expect("queues");
+        let all = self.store.read_blocking(|tx| tx.tasks().counts(None)).expect("counts");
+        for status in TaskStatus::ALL {
+            let counted = self.state().values().filter(|task| task.status == status.as_str()).count();
+            assert_eq!(all.of(*status), i64::try_from(counted).unwrap());
+            assert_eq!(all.of(*status), queues.iter().map(|queue| queue.counts.of(*status)).sum::<i64>());
+        }
         let agents: Vec<Agent> = self.store.read_blocking(|tx| tx.agents().list(&Query::new())).expect("a list");
         assert_eq!(agents.len(), 3);
     }
@@ -239,5 +297,6 @@ fn act(tx: &Tx<'_>, action: Action, id: &TaskId, token: &str) -> swarmstore::Res
         Action::Fail => tx.tasks().fail(id, token, "broken"),
         Action::FailForGood => tx.tasks().fail_for_good(id, token, "broken"),
         Action::Release => tx.tasks().release(id, token),
+        Action::Snooze { delay } => tx.tasks().snooze(id, token, delay),
     }
 }

@@ -173,6 +173,7 @@ export function cases(tokens) {
       for (const [row, expected] of rows) if (row !== undefined) bad(`${of}.${write}`, [[beside('first'), beside('fine'), row]], { ...expected, index: 2 });
       bad(`${of}.${write}`, [[good, undefined]], INVALID);
     }
+    if (of === 'tasks') for (const [row, expected] of rows) if (row !== undefined) bad('tasks.addFlow', [[beside('first'), row]], { ...expected, index: 1 });
     bad(`${of}.add`, [{ ...good, id: known }], 'CONFLICT');
     bad(`${of}.addMany`, [[beside('twice'), beside('twice')]], { code: 'CONFLICT', index: 1 });
 
@@ -287,6 +288,8 @@ export function cases(tokens) {
     bad('tasks.claim', [id], INVALID);
     bad('tasks.cancel', [id], INVALID);
     for (const name of ['start', 'complete', 'release']) bad(`tasks.${name}`, [id, tokens.claimed], INVALID);
+    bad('tasks.snooze', [id, tokens.claimed, 1000], INVALID);
+    if (id !== undefined) bad('tasks.redrive', [['claimed', id]], { code: INVALID, index: 1 });
     bad('tasks.extend', [id, tokens.claimed, 1000], INVALID);
     bad('tasks.fail', [id, tokens.claimed, 'oops'], INVALID);
   }
@@ -303,7 +306,7 @@ export function cases(tokens) {
     for (const value of values) bad('tasks.claim', ['ada', { [field]: value }], { code: INVALID, under: field });
   }
   for (const value of [7, 'x', []]) bad('tasks.claim', ['ada', value], INVALID);
-  for (const [name, ...rest] of [['start'], ['extend', 1000], ['complete', { ok: true }], ['fail', 'oops'], ['release']]) {
+  for (const [name, ...rest] of [['start'], ['extend', 1000], ['complete', { ok: true }], ['fail', 'oops'], ['release'], ['snooze', 1000]]) {
     const operation = `tasks.${name}`;
     bad(operation, ['nobody', tokens.claimed, ...rest], { code: 'NOT_FOUND', id: 'nobody' });
     bad(operation, ['claimed', 'another token', ...rest], { code: 'LEASE_LOST', id: 'claimed' });
@@ -314,12 +317,36 @@ export function cases(tokens) {
     for (const token of [7, null, undefined, {}, [], '\ud800', NaN]) bad(operation, ['claimed', token, ...rest], { code: INVALID, field: 'leaseToken' });
   }
   for (const leaseMs of [0, -1, 1.5, '1', NaN, null, undefined, {}, 2 ** 53]) bad('tasks.extend', ['claimed', tokens.claimed, leaseMs], { code: INVALID, field: 'leaseMs' });
+  for (const delayMs of [-1, 1.5, '1', NaN, null, undefined, {}, 2 ** 53, Number.MAX_SAFE_INTEGER]) bad('tasks.snooze', ['claimed', tokens.claimed, delayMs], { code: INVALID, field: 'delayMs' });
   for (const result of badJson()) bad('tasks.complete', ['claimed', tokens.claimed, result], { code: INVALID, under: 'result' });
   for (const message of [...notText(), null, undefined]) bad('tasks.fail', ['claimed', tokens.claimed, message], { code: INVALID, field: 'message' });
   for (const options of [7, 'x', [], { retry: 'no' }, { retry: 1 }, { colour: 'red' }, { trust: {} }]) bad('tasks.fail', ['claimed', tokens.claimed, 'oops', options], INVALID);
   bad('tasks.cancel', ['nobody'], 'NOT_FOUND');
   bad('tasks.cancel', ['finished'], 'CONFLICT');
   for (const options of [7, 'x', [], { subtree: 'yes' }, { reason: 7 }, { reason: '\ud800' }, { colour: 'red' }]) bad('tasks.cancel', ['plain', options], INVALID);
+  for (const value of [undefined, 7, 'x', {}, null]) {
+    bad('tasks.addFlow', [value], INVALID);
+    bad('tasks.redrive', [value], INVALID);
+  }
+  const part = { taskType: 'x', payload: 1 };
+  for (const [first, second, third, expected] of [
+    [{ id: 'a', dependencies: ['b'] }, { id: 'b', dependencies: ['c'] }, { id: 'c', dependencies: ['b'] }, { code: INVALID, field: 'dependencies' }],
+    [{ id: 'a' }, { id: 'b', dependencies: ['b'] }, {}, { code: INVALID, field: 'dependencies', index: 1 }],
+    [{ id: 'a', dependencies: ['b'] }, { id: 'b', dependencies: ['nobody'] }, {}, { code: INVALID, field: 'dependencies', index: 1 }],
+    [{ id: 'a' }, { id: 'b', dependencies: ['a', 'a'] }, {}, { code: INVALID, field: 'dependencies', index: 1 }],
+    [{ id: 'a', parentTaskId: 'c' }, { id: 'b' }, { id: 'c', parentTaskId: 'a' }, { code: INVALID, field: 'parentTaskId' }],
+    [{ id: 'a' }, { id: 'b' }, { id: 'a' }, { code: 'CONFLICT', id: 'a', index: 2 }],
+    [{ id: 'a' }, { id: 'plain', dependencies: ['a'] }, {}, { code: 'CONFLICT', id: 'plain', index: 1 }],
+    [{ id: 'a' }, { id: 'b', uniqueKey: 'k' }, { id: 'c', uniqueKey: 'k' }, { code: 'CONFLICT', id: 'b', index: 2 }],
+  ]) {
+    bad('tasks.addFlow', [[first, second, third].map((row) => ({ ...part, ...row }))], expected);
+  }
+  bad('tasks.redrive', [['nobody']], { code: 'NOT_FOUND', id: 'nobody', index: 0 });
+  for (const id of ['plain', 'claimed', 'finished']) bad('tasks.redrive', [[id]], { code: 'CONFLICT', id, index: 0 });
+  for (const name of [...notText(), 'a\0b', 'x'.repeat(1025)]) for (const call of ['pause', 'resume', 'counts']) bad(`tasks.${call}`, [name], { code: INVALID, field: 'queue' });
+  for (const name of [undefined, null]) for (const call of ['pause', 'resume']) bad(`tasks.${call}`, [name], { code: INVALID, field: 'queue' });
+  for (const time of ['now', NaN, 1.5, {}, [], true, null, undefined, new Date(NaN), 2 ** 53]) bad('tasks.purge', [time], { code: INVALID, field: 'finishedBefore' });
+  for (const value of [7, 'x', [], true, NaN, { colour: 'red' }, { where: { colour: 'red' } }, { where: { status: 'sleeping' } }, { limit: -1 }, { after: 'nobody' }]) bad('tasks.deadLetters', [value], INVALID);
 
   // ---- events ----------------------------------------------------------------------------------
   const stream = { aggregateType: 'run', aggregateId: '1' };
@@ -372,7 +399,7 @@ export function cases(tokens) {
   }
 
   // ---- those without arguments take none, by name ----------------------------------------------
-  for (const name of ['tasks.reclaimExpired', 'events.count']) bad(name, [7], INVALID);
+  for (const name of ['tasks.reclaimExpired', 'tasks.queues', 'events.count']) bad(name, [7], INVALID);
   return list;
 }
 

@@ -26,5 +26,5 @@ pub mod snooze;
 pub mod streams;
 pub mod tasks;
 pub mod transactions;
-pub mod wholesale;
 pub mod transitions;
+pub mod wholesale;

@@ -150,7 +150,7 @@ fn what_is_wrong_is_named_with_its_file_and_line() {
         ("manifest.json", "\"agents\"", "\"strangers\"", "manifest.json", "strangers"),
         ("manifest.json", "\"format\": 1", "\"format\": \"x\"", "manifest.json, line 2", "whole number"),
         ("schema.sql", "CREATE TABLE agents (", "CREATE TABEL agents (", "schema.sql, line 1", "TABEL"),
-        ("schema.sql", "CHECK (version >= 1)", "CHECK (version >= 0)", "schema.sql", "CREATE TABLE agents"),
+        ("schema.sql", "CHECK (version >= 1)", "CHECK (version >= 0)", "schema.sql", "CREATE TABLE agent_groups"),
     ] {
         let folder = Folder::filled();
         let before = folder.text(file);

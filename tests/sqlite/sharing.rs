@@ -174,6 +174,29 @@ fn no_read_modify_write_is_outside_the_lock() {
 }
 
 #[test]
+fn a_thread_that_writes_without_end_lets_others_write() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1_000_000.. {
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                store.write_blocking(adding(number)).unwrap();
+            }
+        });
+        for number in 0..5 {
+            store.write_blocking(adding(number)).unwrap();
+            block_on(store.write(adding(1_000 + number))).unwrap();
+            block_on(async { store.begin().await?.commit().await }).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
 fn of_many_who_claim_at_once_each_task_goes_to_one() {
     let folder = Folder::new();
     let store = folder.open();

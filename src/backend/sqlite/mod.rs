@@ -6,6 +6,8 @@ mod connection;
 #[cfg(not(target_family = "wasm"))]
 mod deadline;
 #[cfg(not(target_family = "wasm"))]
+mod gate;
+#[cfg(not(target_family = "wasm"))]
 mod handover;
 #[cfg(not(target_family = "wasm"))]
 mod image;

@@ -218,9 +218,10 @@ impl Backend for Native {
     }
 
     fn write_blocking(&self, job: &mut Job<'_>) -> Result<()> {
-        let writer = self.lock.lock_blocking();
-        self.check_open()?;
-        writer.in_transaction("BEGIN IMMEDIATE", job)
+        self.lock.with_blocking(|writer| {
+            self.check_open()?;
+            writer.in_transaction("BEGIN IMMEDIATE", job)
+        })
     }
 
     fn read(&self, job: OwnedJob) -> BoxFuture<'_, Result<()>> {

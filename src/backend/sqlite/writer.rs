@@ -1,6 +1,7 @@
 //! The writer of a native database: one connection behind a lock, and a thread that commits together what waits together.
 
 use super::SqliteConnection;
+use super::gate::Gate;
 use crate::backend::{Durability, OwnedJob, closed};
 use crate::error::{Error, Result};
 use crate::sql::Connection as _;
@@ -23,21 +24,31 @@ const CAREFUL: u32 = 16;
 /// Whoever holds this writes.
 pub(super) type WriterGuard = MutexGuardArc<SqliteConnection>;
 
-/// Lets one writer in at a time, first come first served.
+/// Lets one writer in at a time, first come first served. Of the threads that block, the gate lets one come.
 #[derive(Clone)]
-pub(super) struct WriterLock(Arc<Mutex<SqliteConnection>>);
+pub(super) struct WriterLock {
+    gate: Arc<Gate>,
+    connection: Arc<Mutex<SqliteConnection>>,
+}
 
 impl WriterLock {
     pub(super) fn new(connection: SqliteConnection) -> Self {
-        WriterLock(Arc::new(Mutex::new(connection)))
+        WriterLock { gate: Arc::default(), connection: Arc::new(Mutex::new(connection)) }
     }
 
     pub(super) async fn lock(&self) -> WriterGuard {
-        self.0.lock_arc().await
+        self.connection.lock_arc().await
     }
 
-    pub(super) fn lock_blocking(&self) -> WriterGuard {
-        self.0.lock_arc_blocking()
+    /// For the one thread that commits together what waits together.
+    fn lock_beside_gate(&self) -> WriterGuard {
+        self.connection.lock_arc_blocking()
+    }
+
+    /// Runs one write on the caller's thread.
+    pub(super) fn with_blocking<T>(&self, write: impl FnOnce(&SqliteConnection) -> T) -> T {
+        let _inside = self.gate.enter();
+        write(&self.connection.lock_blocking())
     }
 }
 
@@ -83,7 +94,7 @@ fn serve(lock: &WriterLock, waiting: &Receiver<Request>, durability: Durability,
     while let Some(first) = look_out(waiting) {
         let mut together = vec![first];
         collect(waiting, &mut together, shared.last);
-        let writer = lock.lock_blocking();
+        let writer = lock.lock_beside_gate();
         if closed.load(Ordering::Acquire) {
             for request in together {
                 let _ = request.answer.send(Err(super::super::closed()));

@@ -28,6 +28,10 @@ const FEATURES: [&str; 6] = [
 
 const OPTIMISATION: [&str; 3] = ["-O3", "--strip-debug", "--strip-producers"];
 
+/// What the crate of SQLite exports so that C can link to it. Nobody calls it from outside, and as exports they would keep
+/// what only they use.
+const NOT_EXPORTED: [&str; 3] = ["rust_sqlite_wasm_*", "sqlite3_os_*", "swarmstore_os_*"];
+
 /// How the module is compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
@@ -128,7 +132,8 @@ fn bind(tools: &Tools, compiled: &Path, output: &Path) -> Result {
 
 fn optimise(tools: &Tools, module: &Path) -> Result {
     let optimised = module.with_extension("optimised");
-    tools.wasm_opt().args(FEATURES).args(OPTIMISATION).arg(module).arg("-o").arg(&optimised).go()?;
+    let exports = NOT_EXPORTED.map(|names| format!("--remove-exports={names}"));
+    tools.wasm_opt().args(FEATURES).args(exports).args(OPTIMISATION).arg(module).arg("-o").arg(&optimised).go()?;
     files::copy(&optimised, module)?;
     files::remove_file(&optimised)
 }

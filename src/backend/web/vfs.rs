@@ -50,6 +50,19 @@ fn register() -> &'static Files {
     files
 }
 
+/// What SQLite calls first instead of the `sqlite3_os_init` of its crate, which would bring a whole VFS of its own into the
+/// module; `.cargo/config.toml` renames it. There is nothing to do: [`register`] has been called, or SQLite would not be.
+#[unsafe(no_mangle)]
+extern "C" fn swarmstore_os_init() -> c_int {
+    SQLITE_OK
+}
+
+/// As [`swarmstore_os_init`], for the end.
+#[unsafe(no_mangle)]
+extern "C" fn swarmstore_os_end() -> c_int {
+    SQLITE_OK
+}
+
 /// Puts a file under a name, to be opened by connections.
 pub(super) fn mount(name: &str, pages: SharedPages) {
     FILES.with(|files| files.files.borrow_mut().insert(name.to_owned(), pages));

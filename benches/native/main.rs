@@ -307,11 +307,11 @@ impl Pair {
         let added = input.added();
         let nanos = match name {
             "insert" => per_operation(INSERTS, || {
-                for row in &input.rows {
-                    theirs.insert(row).expect("inserted");
+                for row in input.rows {
+                    theirs.insert(&row).expect("inserted");
                 }
             }),
-            "bulk" => per_operation(BULK, || theirs.insert_many(&input.rows).expect("inserted")),
+            "bulk" => per_operation(BULK, || theirs.insert_many(input.rows).expect("inserted")),
             "read" => per_operation(READS, || {
                 for id in &input.ids {
                     assert!(theirs.get(id).expect("read").is_some());
@@ -336,13 +336,13 @@ impl Pair {
                 })
             }
             "claim-8" | "claim-64" => {
-                theirs.insert_many(&input.rows)?;
+                theirs.insert_many(input.rows)?;
                 let callers = callers_of(name);
                 let took = Theirs::rounds_on_threads(&self.their_path, callers, ROUNDS_TOGETHER / callers)?;
                 took.as_nanos() as f64 / ROUNDS_TOGETHER as f64
             }
             "claim" | "claim-blocked" => {
-                theirs.insert_many(&input.rows)?;
+                theirs.insert_many(input.rows)?;
                 let result = json!({ "ok": true });
                 per_operation(ROUNDS, || {
                     for _ in 0..ROUNDS {

@@ -165,8 +165,8 @@ impl Theirs {
         Ok(())
     }
 
-    pub fn insert_many(&self, rows: &[Row]) -> Result<()> {
-        self.in_transaction(|| rows.iter().try_for_each(|row| self.insert(row)))
+    pub fn insert_many(&self, rows: Vec<Row>) -> Result<()> {
+        self.in_transaction(|| rows.into_iter().try_for_each(|row| self.insert(&row)))
     }
 
     /// Each row is handed to a thread that inserts it, and its answer is waited for: what an asynchronous caller cannot

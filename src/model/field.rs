@@ -305,6 +305,9 @@ macro_rules! lists {
             const TS: &'static str = $ts;
 
             fn to_value(&self) -> Value<'_> {
+                if self.is_empty() {
+                    return Value::text("[]");
+                }
                 let mut out = String::with_capacity(2 + self.len() * 16);
                 out.push('[');
                 for (at, element) in self.iter().enumerate() {

@@ -94,7 +94,9 @@ impl Default for Json {
 
 impl From<serde_json::Value> for Json {
     fn from(value: serde_json::Value) -> Self {
-        Json { text: value.to_string().into(), checked: is_storable(&value, 0) }
+        // As `to_string`, without going through a formatter.
+        let text = serde_json::to_string(&value).unwrap_or_else(|_| value.to_string());
+        Json { text: text.into(), checked: is_storable(&value, 0) }
     }
 }
 
@@ -471,6 +473,9 @@ pub(crate) fn members<'a>(
 /// The elements of the array `raw`.
 pub(crate) fn elements(raw: &str) -> Result<Vec<&str>, String> {
     let mut found = Vec::new();
+    if raw == "[]" {
+        return Ok(found);
+    }
     let mut reader = Reader::around(raw);
     reader.open_array()?;
     while reader.next(found.is_empty())? {

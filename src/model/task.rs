@@ -312,6 +312,9 @@ impl Scalar for Vec<TaskError> {
     const TS: &'static str = "TaskError[]";
 
     fn to_value(&self) -> Value<'_> {
+        if self.is_empty() {
+            return Value::text("[]");
+        }
         let mut out = String::from("[");
         for (at, error) in self.iter().enumerate() {
             if at > 0 {

@@ -22,10 +22,8 @@ export async function latestRun(store: SwarmStore): Promise<Run | undefined> {
 export function startRun(store: SwarmStore, order: Order): Promise<Run> {
   const id = crypto.randomUUID();
   return store.transaction(async (tx) => {
-    for (const status of ['pending', 'assigned', 'running'] as const) {
-      const unfinished = await tx.tasks.list({ where: { taskType: 'assembly', status } });
-      for (const task of unfinished) await tx.tasks.cancel(task.id, { subtree: true, reason: 'a new picture was ordered' });
-    }
+    const unfinished = await tx.tasks.list({ where: { taskType: 'assembly', status: { in: ['pending', 'assigned', 'running'] } } });
+    for (const task of unfinished) await tx.tasks.cancel(task.id, { subtree: true, reason: 'a new picture was ordered' });
     await tx.tasks.purge(Date.now() + 60_000);
     const tasks = await tx.tasks.addFlow(flowOf(id, order));
     await record(tx, id, 'picture_ordered', { region: order.region, tiles: order.columns * order.rows, tasks: tasks.length }, 'none');

@@ -1,4 +1,4 @@
-import { SwarmStoreError, type Agent, type Event, type Health, type SwarmStore } from 'swarmstore';
+import { SwarmStoreError, type Agent, type Event, type Health, type SwarmStore, type Where } from 'swarmstore';
 import { Board, type BoardView } from './board';
 import { QUEUES } from './flow';
 import type { Run } from './run';
@@ -8,7 +8,8 @@ const POLL_MS = 250;
 const HEALTH_MS = 1000;
 const ESTIMATE_MS = 5000;
 const EVENTS_KEPT = 60;
-const AGENTS_KEPT = 40;
+const GONE_KEPT = 30;
+const GONE = { status: { in: ['failed', 'terminated'] } } satisfies Where<Agent>;
 const LETTERS_KEPT = 50;
 
 // What `pending` does not tell apart: tasks that others stand in the way of, and those whose next attempt is not due yet.
@@ -122,7 +123,11 @@ export class Watch {
   }
 
   async #readAgents(): Promise<void> {
-    this.#agents = await this.#store.agents.list({ orderBy: [['createdAt', 'desc'], ['id', 'desc']], limit: AGENTS_KEPT });
+    const [counted, gone] = await Promise.all([
+      this.#store.agents.list({ where: { not: GONE } }),
+      this.#store.agents.list({ where: GONE, orderBy: [['createdAt', 'desc'], ['id', 'desc']], limit: GONE_KEPT }),
+    ]);
+    this.#agents = [...counted, ...gone];
   }
 
   async #readHealth(now: number): Promise<void> {

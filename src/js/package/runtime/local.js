@@ -38,6 +38,7 @@ export class LocalChannel extends Channel {
   static async open(engine, opening) {
     const { signal, clock, onFlushError } = opening;
     throwIfAborted(signal);
+    if (!engine.loaded && opening.storage === 'indexeddb') originStorage.wake();
     const Core = await engine.ready();
     throwIfAborted(signal);
     const { generation } = engine;

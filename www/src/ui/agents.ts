@@ -61,7 +61,7 @@ function doing(agent: Agent, life: Item['life'], lease: Lease | undefined, { sta
   switch (lease?.kind) {
     case 'plan': return 'plan';
     case 'tile': return `tile ${lease.tile}`;
-    case 'check': return `check of ${lease.tile}`;
+    case 'check': return `check ${lease.tile}`;
     case 'assembly': return 'assembly';
     default: return state === 'finished' ? 'done' : state === 'paused' ? 'paused' : 'waiting';
   }

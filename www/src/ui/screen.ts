@@ -241,14 +241,14 @@ export class Screen {
   }
 
   #describeTile(tile: TileView): string {
-    const name = (id: string | undefined) => (id && this.#agents.get(id)?.name) || 'an agent that is gone';
-    const took = tile.ms === undefined ? '' : ` in ${count(tile.ms)} ms`;
+    const name = (id: string | undefined) => (id && this.#agents.get(id)?.name) || 'an agent';
+    const took = tile.ms === undefined ? '' : `, ${count(tile.ms)} ms`;
     switch (tile.state) {
       case 'pending': return `Tile ${tile.number}: ${this.#survey ? 'ready to be claimed' : 'waits for the plan'}`;
-      case 'computing': return `Tile ${tile.number}: ${name(tile.author)} is at it, attempt ${tile.attempt}`;
-      case 'computed': return `Tile ${tile.number}: computed by ${name(tile.author)}${took}, not checked yet`;
-      case 'checking': return `Tile ${tile.number}: computed by ${name(tile.author)}${took}, ${name(tile.checker)} is checking it`;
-      case 'verified': return `Tile ${tile.number}: computed by ${name(tile.author)}${took}, verified by ${name(tile.checker)}`;
+      case 'computing': return `Tile ${tile.number}: ${name(tile.author)}, attempt ${tile.attempt}`;
+      case 'computed': return `Tile ${tile.number}: ${name(tile.author)}${took}, not checked`;
+      case 'checking': return `Tile ${tile.number}: ${name(tile.author)}${took}, ${name(tile.checker)} checks`;
+      case 'verified': return `Tile ${tile.number}: ${name(tile.author)}${took}, verified by ${name(tile.checker)}`;
       case 'failed': return `Tile ${tile.number}: a dead letter, to be redriven`;
     }
   }

@@ -4,7 +4,7 @@ use crate::support::{Folder, agent, append, block_on, close, count_agents, event
 use std::collections::BTreeMap;
 use std::future::Future as _;
 use std::task::{Context, Waker};
-use swarmstore::{AgentPatch, ErrorCode, Storage, Store, TaskId};
+use swarmstore::{AgentId, AgentPatch, ErrorCode, GroupId, NewGroup, Storage, Store, TaskId};
 
 /// Every file with its text.
 fn everything(folder: &Folder) -> BTreeMap<String, String> {
@@ -336,4 +336,32 @@ fn what_a_commit_left_behind_is_swept_and_foreign_files_stay() {
     }
     assert_eq!(count_agents(&store), 2);
     assert!(store.read_blocking(|tx| tx.tasks().get(TaskId::new("one")?)).unwrap().is_some());
+}
+
+#[test]
+fn groups_members_and_configuration_are_lines_that_people_can_read_and_edit() {
+    let folder = Folder::filled();
+    let store = folder.open();
+    let join = |tx: &swarmstore::Tx<'_>| {
+        let readers = GroupId::new("readers")?;
+        tx.groups().add(NewGroup::new("Readers", "team").id(readers.clone()))?;
+        tx.groups().join(&readers, &AgentId::new("ada")?, Some("lead"))?;
+        tx.config().set("limits.tokens", &serde_json::json!({ "max": 1000 }).into(), Some("ada"))
+    };
+    store.write_blocking(join).unwrap();
+    close(&store);
+    assert!(folder.text("agent_groups.json").contains(r#"{"id":"readers","name":"Readers","group_type":"team""#));
+    let members = folder.text("agent_group_members.json");
+    assert!(members.contains(r#"{"group_id":"readers","agent_id":"ada","role":"lead","joined_at":"#), "{members}");
+    let config = folder.text("swarm_config.json");
+    assert!(config.contains(r#"{"key":"limits.tokens","value":{"max":1000},"updated_at":"#), "{config}");
+
+    folder.edit("swarm_config.json", r#"{"max":1000}"#, r#"{"max":2000}"#);
+    let store = folder.open();
+    let value = store.read_blocking(|tx| tx.config().get("limits.tokens")).unwrap();
+    assert_eq!(value.as_ref().map(swarmstore::Json::as_str), Some(r#"{"max":2000}"#));
+    // The agent's file and that of its memberships change together.
+    store.write_blocking(|tx| tx.agents().delete("ada")).unwrap();
+    close(&store);
+    assert!(!folder.names().contains(&"agent_group_members.json".to_owned()), "{:?}", folder.names());
 }

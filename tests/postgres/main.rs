@@ -2,6 +2,7 @@
 //!
 //! `SWARMSTORE_TEST_POSTGRES` names the server; `cargo xtask test --only postgres` starts one.
 
+mod agents;
 mod clock;
 mod connections;
 mod events;

@@ -22,7 +22,7 @@ export async function assemble(place: Workplace, task: Task): Promise<void> {
   for await (const tile of newestTiles(place, task.id)) {
     const area = tile.payload as TilePayload;
     const result = tile.result as TileResult;
-    place2d(tones, width, decodeTones(result.tones, area.width * area.height), area);
+    copyTile(tones, width, decodeTones(result.tones, area.width * area.height), area);
     iterations += result.iterations;
     tiles++;
     if (tile.agentId) tilesBy[tile.agentId] = (tilesBy[tile.agentId] ?? 0) + 1;
@@ -77,7 +77,7 @@ async function* newestTiles(place: Workplace, run: string): AsyncGenerator<Task>
 }
 
 /** Copies a tile's tones to their place in the picture. */
-function place2d(picture: Uint8Array, width: number, tones: Uint8Array, area: TilePayload): void {
+function copyTile(picture: Uint8Array, width: number, tones: Uint8Array, area: TilePayload): void {
   for (let row = 0; row < area.height; row++) {
     picture.set(tones.subarray(row * area.width, (row + 1) * area.width), (area.y + row) * width + area.x);
   }

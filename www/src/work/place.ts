@@ -37,7 +37,7 @@ export class Workplace {
     };
   }
 
-  /** The result of a task that is finished; `NOT_FOUND` if its picture was called off and purged meanwhile. */
+  /** The result of a task that is finished. Throws a `Fault` if it is not there: its picture was called off and purged meanwhile. */
   async resultOf<T>(id: string): Promise<T> {
     const task = await this.store.tasks.get(id);
     if (task?.status !== 'completed') throw new Fault(`${id} is not there to work with`);

@@ -160,6 +160,8 @@ fn postgres(session: &mut Session) -> Result {
         "postgres",
         "--test",
         "same",
+        "--test",
+        "filters",
     ]);
     session.counted("postgres", run.args(["--test", "postgres_restart"]))
 }

@@ -1,0 +1,7 @@
+//! JSON has no order.
+
+use swarmstore::Task;
+
+fn main() {
+    drop(Task::PAYLOAD.lt(serde_json::json!(1)));
+}

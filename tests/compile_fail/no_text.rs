@@ -1,0 +1,7 @@
+//! A number matches no pattern.
+
+use swarmstore::Task;
+
+fn main() {
+    drop(Task::PRIORITY.like("1%"));
+}

@@ -2,7 +2,7 @@
 //! plain JSON, without any SQL.
 
 use serde_json::{Map, Value as Json, json};
-use std::cmp::Ordering;
+use std::cmp::Ordering::{self, Equal, Greater, Less};
 
 /// A filter.
 #[derive(Debug, Clone)]
@@ -122,7 +122,6 @@ impl Test {
         };
         let stands =
             |value: &Json, signs: &[Ordering]| field.is_some_and(|field| signs.contains(&compare(sort, field, value)));
-        use Ordering::{Equal, Greater, Less};
         match self {
             Test::Direct(value) | Test::Compare("eq", value) => is(value),
             Test::Compare("ne", value) => !is(value),
@@ -167,15 +166,16 @@ fn matches(pattern: &[char], text: &[char]) -> bool {
         ([], text) => text.is_empty(),
         (['%', rest @ ..], text) => (0..=text.len()).any(|from| matches(rest, &text[from..])),
         (['_', rest @ ..], [_, text @ ..]) => matches(rest, text),
-        (['\\', literal, rest @ ..], [first, text @ ..]) => literal == first && matches(rest, text),
-        ([literal, rest @ ..], [first, text @ ..]) => literal == first && matches(rest, text),
+        (['\\', literal, rest @ ..] | [literal, rest @ ..], [first, text @ ..]) => {
+            literal == first && matches(rest, text)
+        }
         (_, []) => false,
     }
 }
 
 /// The order of two records by these keys (`true`: descending) and the id: what is absent is smaller than all.
 pub fn order(keys: &[(&'static str, bool)], one: &Json, other: &Json) -> Ordering {
-    keys.iter().chain(&[("id", false)]).fold(Ordering::Equal, |decided, (name, descending)| {
+    keys.iter().chain(&[("id", false)]).fold(Equal, |decided, (name, descending)| {
         let sort = FIELDS.iter().find(|(known, ..)| known == name).expect("a field").1;
         let by_this = match (one.get(*name), other.get(*name)) {
             (Some(one), Some(other)) => compare(sort, one, other),

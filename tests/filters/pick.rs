@@ -155,7 +155,7 @@ fn candidates(name: &str, sort: Sort, records: &[Json]) -> Vec<Json> {
 impl Pick {
     fn test(&self, name: &str, sort: Sort, candidates: &[Json]) -> Test {
         let at = |place: usize| of(candidates, self.values.get(place).copied().unwrap_or(self.test)).clone();
-        let or_absent = |place: usize| match is_optional(name) && self.wild >> (2 * place) & 3 == 0 {
+        let or_absent = |place: usize| match is_optional(name) && (self.wild >> (2 * place)).is_multiple_of(4) {
             true => Json::Null,
             false => at(place),
         };

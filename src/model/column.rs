@@ -92,7 +92,7 @@ pub(crate) fn stored(field: &Field, value: Value<'static>) -> Value<'static> {
 }
 
 /// Comparing by size. Text is compared by the bytes of its UTF-8, an enum by its word. An absent field is neither smaller nor
-/// larger than anything.
+/// larger than anything; a query that compares by size with `None` is `INVALID_ARGUMENT`.
 impl<R: Record, V: Ordered> Column<R, V> {
     /// Smaller than this value.
     pub fn lt(self, value: impl Operand<V>) -> Filter<R> {
@@ -122,8 +122,8 @@ impl<R: Record, V: Ordered> Column<R, V> {
 
 impl<R: Record, V: Textual> Column<R, V> {
     /// Matches a pattern as a whole: `%` stands for any text, `_` for any one character, `\` takes the character behind it
-    /// literally. Upper and lower case are different. A query with a pattern that ends with a lone `\`, has more than 4,096 bytes
-    /// or holds U+FFFE or U+FFFF is `INVALID_ARGUMENT`.
+    /// literally. The letters A to Z match a to z, and no other letters match one another. A query with a pattern that ends with a
+    /// lone `\`, has more than 4,096 bytes or holds U+FFFE or U+FFFF is `INVALID_ARGUMENT`.
     pub fn like(self, pattern: impl Into<String>) -> Filter<R> {
         self.test(Test::Like(pattern.into()))
     }

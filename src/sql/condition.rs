@@ -15,7 +15,7 @@ use crate::platform::{double, push_double};
 const MAX_PARTS: usize = 500;
 /// The most values of a list.
 const MAX_LIST: usize = 100_000;
-/// The longest pattern in bytes; SQLite takes 50,000, and each may become three.
+/// The longest pattern in bytes. SQLite takes 50,000.
 const MAX_PATTERN: usize = 4_096;
 
 /// A statement that is being written, with the values that it binds.
@@ -126,6 +126,9 @@ impl<'q> Statement<'q> {
             (Test::Like(pattern), _) => return self.like(field, pattern, negated),
             (Test::Contains(element), _) => return self.contains(field, element, negated),
         };
+        if *value == Value::Null {
+            return Err(Error::invalid(field.name, "cannot be compared by size with what is absent"));
+        }
         check(field, value)?;
         let value = borrowed(value);
         self.unless_absent(field, negated, |statement| {
@@ -199,10 +202,9 @@ impl<'q> Statement<'q> {
         if pattern.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1 {
             return refused("has a pattern that ends with a lone \\");
         }
-        let pattern = self.dialect.pattern(pattern);
         self.unless_absent(field, negated, |statement| {
-            let like = statement.dialect.like(negated);
-            statement.field(field).push(like).bind(Value::Text(pattern));
+            let (before, after) = statement.dialect.like(negated);
+            statement.field(field).push(before).bind(Value::text(pattern)).push(after);
         });
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use super::condition::Element;
 use crate::model::Kind;
-use std::borrow::Cow;
 
 /// The elements of an array on PostgreSQL, none for what is no array, and what one of them is to be.
 #[cfg(feature = "postgres")]
@@ -94,41 +93,17 @@ impl Dialect {
         }
     }
 
-    /// What stands between a field and the pattern that it matches as a whole, or does not.
-    pub(super) fn like(self, negated: bool) -> &'static str {
+    /// What stands between a field and the pattern that it matches as a whole, or does not, and what behind that. Both databases
+    /// take `%`, `_` and `\` as we do and fold ASCII letters only: PostgreSQL because its columns have the collation "C".
+    pub(super) fn like(self, negated: bool) -> (&'static str, &'static str) {
         match (self, negated) {
-            (Dialect::Sqlite, false) => " GLOB ",
-            (Dialect::Sqlite, true) => " NOT GLOB ",
+            (Dialect::Sqlite, false) => (" LIKE ", " ESCAPE '\\'"),
+            (Dialect::Sqlite, true) => (" NOT LIKE ", " ESCAPE '\\'"),
             #[cfg(feature = "postgres")]
-            (Dialect::Postgres, false) => " LIKE ",
+            (Dialect::Postgres, false) => (" ILIKE ", ""),
             #[cfg(feature = "postgres")]
-            (Dialect::Postgres, true) => " NOT LIKE ",
+            (Dialect::Postgres, true) => (" NOT ILIKE ", ""),
         }
-    }
-
-    /// A pattern of `%`, `_` and `\` as the database takes it. SQLite's own LIKE does not tell upper from lower case.
-    #[cfg_attr(not(feature = "postgres"), allow(clippy::unused_self))]
-    pub(super) fn pattern(self, pattern: &str) -> Cow<'_, str> {
-        #[cfg(feature = "postgres")]
-        if self == Dialect::Postgres {
-            return Cow::Borrowed(pattern);
-        }
-        let mut glob = String::with_capacity(pattern.len() + 8);
-        let mut literal = false;
-        for character in pattern.chars() {
-            match character {
-                '\\' if !literal => {
-                    literal = true;
-                    continue;
-                }
-                '%' if !literal => glob.push('*'),
-                '_' if !literal => glob.push('?'),
-                '*' | '?' | '[' => glob.extend(['[', character, ']']),
-                _ => glob.push(character),
-            }
-            literal = false;
-        }
-        Cow::Owned(glob)
     }
 
     /// What stands before a field with JSON, between it and an element, and behind that, so that the field is an array with such

@@ -117,6 +117,8 @@ macro_rules! __contract_cases {
                 enums_are_compared_by_their_words,
                 what_is_absent_is_equal_to_nothing_and_not_smaller_or_larger,
                 a_list_of_values_may_be_long_and_empty,
+                a_pattern_folds_ascii_letters_and_no_others,
+                nothing_is_compared_by_size_with_what_is_absent,
                 a_pattern_matches_the_whole_text_character_by_character,
                 a_pattern_that_means_nothing_is_refused,
                 a_list_contains_its_elements,

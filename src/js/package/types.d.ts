@@ -53,8 +53,8 @@ interface Ordered<V> {
 /** How text is compared besides. */
 interface Textual {
   /**
-   * Matches as a whole: `%` is any text, `_` any one character, `\` takes what follows literally. Upper and lower case differ. At
-   * most 4,096 bytes.
+   * Matches as a whole: `%` is any text, `_` any one character, `\` takes what follows literally. The letters A to Z
+   * match a to z, no other letters one another. At most 4,096 bytes.
    */
   like?: string;
 }

@@ -178,28 +178,30 @@ pub async fn a_pattern_matches_the_whole_text_character_by_character(subject: Su
     }
     subject.add_task(task("none")).await;
     for (pattern, expected) in [
-        ("abc", &["abc"] as &[&str]),
-        ("ABC", &["ABC"]),
+        ("abc", &["abc", "ABC"] as &[&str]),
+        ("aBC", &["abc", "ABC"]),
         ("%", &keys),
         ("", &[]),
         ("_", &["\u{1f41d}", "]", "[", "-"]),
         ("__", &["^c"]),
-        ("_bc", &["abc", "äbc"]),
-        ("a_c", &["abc", "a%c", "a_c", "a*c", "a?c", "a\\c", "a\nc"]),
+        ("_bc", &["abc", "ABC", "äbc"]),
+        ("Ä%", &[]),
+        ("äB%", &["äbc"]),
+        ("a_c", &["abc", "ABC", "a%c", "a_c", "a*c", "a?c", "a\\c", "a\nc"]),
         ("a\\_c", &["a_c"]),
         ("a\\%c", &["a%c"]),
         ("a\\\\c", &["a\\c"]),
-        ("\\a\\b\\c", &["abc"]),
+        ("\\a\\B\\c", &["abc", "ABC"]),
         ("a*c", &["a*c"]),
         ("a?c", &["a?c"]),
         ("a[b]c", &["a[b]c"]),
         ("[a]bc", &[]),
         ("[^a]%", &[]),
         ("^c", &["^c"]),
-        ("%abc", &["abc", "abcabc"]),
+        ("%abc", &["abc", "ABC", "abcabc"]),
         ("%b%b%", &["abcabc"]),
-        ("%%%c", &["abc", "äbc", "a%c", "a_c", "a*c", "a?c", "a[b]c", "a\\c", "^c", "a\nc", "abcabc"]),
-        ("a%_%c", &["abc", "a%c", "a_c", "a*c", "a?c", "a[b]c", "a\\c", "a\nc", "abcabc"]),
+        ("%%%c", &["abc", "ABC", "äbc", "a%c", "a_c", "a*c", "a?c", "a[b]c", "a\\c", "^c", "a\nc", "abcabc"]),
+        ("a%_%c", &["abc", "ABC", "a%c", "a_c", "a*c", "a?c", "a[b]c", "a\\c", "a\nc", "abcabc"]),
         ("\u{1f41d}", &["\u{1f41d}"]),
         ("]", &["]"]),
         ("[", &["["]),
@@ -212,6 +214,35 @@ pub async fn a_pattern_matches_the_whole_text_character_by_character(subject: Su
         assert_eq!(matched, expected, "{pattern:?}");
     }
     assert_eq!(found(&subject, Task::ID.like("no%")).await, ["none"]);
+}
+
+pub async fn a_pattern_folds_ascii_letters_and_no_others(subject: Subject) {
+    for (id, key) in [("1", "Straße Ä"), ("2", "STRASSE ä"), ("3", "STRAßE Ä"), ("4", "\u{212a}[{@`")] {
+        subject.add_task(keyed(id, key)).await;
+    }
+    let found = async |pattern: &str| found(&subject, Task::UNIQUE_KEY.like(pattern)).await;
+    assert_eq!(found("sTRA%").await, ["1", "2", "3"]);
+    assert_eq!(found("straße%").await, ["1", "3"]);
+    assert_eq!(found("%ä").await, ["2"]);
+    // The sign for kelvin is no K, and what is between the letters has no case.
+    assert_eq!(found("k%").await, [""; 0]);
+    assert_eq!(found("_[{@`").await, ["4"]);
+    assert_eq!(found("_{[`@").await, [""; 0]);
+    assert_eq!(found("\\STR\\A\\SSE%").await, ["2"]);
+}
+
+pub async fn nothing_is_compared_by_size_with_what_is_absent(subject: Subject) {
+    subject.arrange(&["a"]).await;
+    let none = None::<Millis>;
+    for filter in [
+        Task::STARTED_AT.lt(none),
+        Task::STARTED_AT.le(none).not(),
+        Task::STARTED_AT.gt(none),
+        Task::STARTED_AT.ge(none).or(Task::VERSION.eq(1)),
+        Task::STARTED_AT.between(Millis(1), none),
+    ] {
+        refused(&subject, filter, "started_at").await;
+    }
 }
 
 pub async fn a_pattern_that_means_nothing_is_refused(subject: Subject) {

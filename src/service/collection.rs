@@ -167,6 +167,8 @@ impl<'a, E: Rules> Collection<'a, E> {
                         Err(error) => return Err(error),
                     }
                 }
+                // The other way round the next time, so that a long line in the wrong order takes two rounds and not as many as it has.
+                left.reverse();
                 ids = left;
                 if let Some(error) = refused.filter(|_| ids.len() == before) {
                     return Err(error);

@@ -439,3 +439,48 @@ fn value() -> impl Strategy<Value = Json> {
         ]
     })
 }
+
+#[test]
+fn a_list_is_asked_only_for_elements_that_it_may_have() {
+    let store = store();
+    let ask = |filter: Json| call(&store, named("tasks.count"), &json!([{ "where": filter }]).to_string());
+    for element in [json!(7), json!(true), json!(null), json!(["x"]), json!({ "x": 1 })] {
+        for (field, name) in
+            [("requiredCapabilities", "required_capabilities"), ("dependencies", "dependencies"), ("errors", "errors")]
+        {
+            let error = ask(json!({ field: { "contains": element } })).expect_err("a refusal");
+            assert_eq!(error.code(), ErrorCode::InvalidArgument);
+            assert_eq!(error.detail().field.as_deref(), Some(name), "{element}");
+        }
+    }
+    for field in ["errors", "backoff"] {
+        assert!(ask(json!({ field: { "contains": "x" } })).is_err());
+    }
+    for text in ["", "x", "\u{1f41d}", "\"]"] {
+        for field in ["requiredCapabilities", "dependencies", "payload", "result"] {
+            assert_eq!(ask(json!({ field: { "contains": text } })).unwrap().as_deref(), Some("0"));
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_asks_for_nothing_deletes_nothing() {
+    let store = store();
+    for filter in [
+        json!({}),
+        json!({ "status": {} }),
+        json!({ "and": [] }),
+        json!({ "and": [{}, { "status": {} }] }),
+        json!({ "or": [{ "status": "failed" }, {}] }),
+        json!({ "or": [{ "and": [{ "or": [{}] }] }], "queue": {} }),
+    ] {
+        for (name, arguments) in
+            [("tasks.delete_where", json!([filter])), ("tasks.update_where", json!([filter, { "queue": "x" }]))]
+        {
+            let error = call(&store, named(name), &arguments.to_string()).expect_err("a refusal");
+            assert_eq!((error.code(), error.detail().field.as_deref()), (ErrorCode::InvalidArgument, Some("filter")));
+        }
+    }
+    assert_eq!(answer(&store, "tasks.delete_where", &json!([{ "or": [] }])), 0);
+    assert_eq!(answer(&store, "tasks.delete_where", &json!([{ "and": [{}, { "status": "assigned" }] }])), 1);
+}

@@ -82,7 +82,16 @@ fn condition(field: &'static Field, raw: &str, all: &mut Vec<Node>) -> Result<()
             }
             "in" => Test::In(list(value)?),
             "like" => Test::Like(json::text(value).map_err(refused)?.into_owned()),
-            "contains" => Test::Contains(value.to_owned()),
+            "contains" => {
+                // Whatever text it is asked for, a list of texts may have it.
+                let element = if value.starts_with('"') { "\"x\"" } else { value };
+                match field.canonical {
+                    Some(canonical) if canonical(&["[", element, "]"].concat()).is_err() => {
+                        return Err(refused(format!("is no list with elements that are {}", json::type_name(value))));
+                    }
+                    _ => Test::Contains(value.to_owned()),
+                }
+            }
             "isNull" => {
                 negated = match value {
                     "true" => false,
@@ -121,6 +130,15 @@ fn operand(field: &Field, raw: &str) -> Result<Value<'static>> {
     value.map(|value| stored(field, value)).map_err(refused)
 }
 
+/// Whether it is true for every record because it asks for nothing.
+fn is_empty(node: &Node) -> bool {
+    match node {
+        Node::All(nodes) => nodes.iter().all(is_empty),
+        Node::Any(nodes) => nodes.iter().any(is_empty),
+        _ => false,
+    }
+}
+
 impl<E: Entity> Argument for Filter<E> {
     const TYPE: &'static str = E::WHERE;
 
@@ -128,7 +146,7 @@ impl<E: Entity> Argument for Filter<E> {
     fn argument(raw: Option<&str>, name: &str) -> Result<Self> {
         let raw = raw.ok_or_else(|| Error::invalid(name, "is required"))?;
         match filter(E::DESCRIPTION, raw, name, 0)? {
-            node if node.is_everything() => {
+            node if is_empty(&node) => {
                 Err(Error::invalid(name, "has no condition; { id: { isNull: false } } is true for every record"))
             }
             node => Ok(Filter::of(node)),

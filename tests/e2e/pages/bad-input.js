@@ -80,7 +80,7 @@ const badFilters = (of) => {
     ...[NaN, '1', true, 1.5, null, 2 ** 53, [1], new Date(NaN), new Map()].map((value) => [{ version: value }, 'version']),
     ...[{ gte: 1 }, { $ge: 1 }, { '>=': 1 }, { ge: '1' }, { ge: null }, { ge: {} }, { lt: [1] }, { in: 1 }, { in: ['1'] }, { in: [null] }, { in: {} }, { eq: null }, { ne: 'x' }, { between: 1 }, { between: [1] }, { between: [1, 2, 3] }, { between: [1, '2'] }, { between: [null, 2] }, { like: '1%' }, { contains: 1 }, { isNull: 1 }, { isNull: null }, { eq: { eq: 1 } }, { ge: 1, GE: 1 }].map((condition) => [{ version: condition }, 'version']),
     ...['sleeping', 7, '', { in: ['sleeping'] }, { ne: 'sleeping' }, { like: 7 }, { like: '\\' }, { like: 'a\0' }, { like: 'x'.repeat(5000) }, { eq: '\ud800' }].map((value) => [{ status: value }, 'status']),
-    ...['x', [1], [null], { eq: 'x' }, { contains: ['x'] }, { contains: {} }, { contains: 'a\0' }, { lt: ['x'] }, { like: '%' }, { in: ['x'] }].map((value) => [{ [list]: value }, list]),
+    ...['x', [1], [null], { eq: 'x' }, { contains: ['x'] }, { contains: {} }, { contains: 'a\0' }, { contains: 7 }, { contains: true }, { contains: null }, { lt: ['x'] }, { like: '%' }, { in: ['x'] }].map((value) => [{ [list]: value }, list]),
     ...[{ lt: 1 }, { between: [1, 2] }, { like: 'x' }, { colour: 'red' }, { contains: [1] }].map((value) => [{ [object]: value }, object]),
     [{ createdAt: { ge: 'now' } }, 'createdAt'],
     [{ createdAt: { ge: new Date(NaN) } }, 'createdAt'],

@@ -399,7 +399,7 @@ mutable_record! {
         agent_id: Option<AgentId>,
         /// How often it has been claimed and not given back.
         attempt: u32,
-        /// The secret of the claim; start, extend, complete, fail and release need it.
+        /// The secret of the claim; start, extend, complete, fail, release and snooze need it.
         lease_token: Option<String>,
         /// When the claim ends by itself.
         lease_expires_at: Option<Millis>,

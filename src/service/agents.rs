@@ -85,7 +85,7 @@ impl<'a> Agents<'a> {
             for id in stale {
                 let sql = "UPDATE agents SET status = 'failed', updated_at = ?2, version = version + 1 WHERE id = ?1";
                 cx.connection.execute(sql, &[Value::text(&id), Value::Integer(cx.now().0)])?;
-                tasks.extend(queue::take_back_all(cx, &id, "agent stale")?);
+                tasks.extend(queue::take_back_all(cx, &id, Millis(i64::MAX), "agent stale")?);
                 agents.push(AgentId::new(id)?);
             }
             Ok(Swept::new(agents, tasks))

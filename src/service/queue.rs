@@ -131,7 +131,7 @@ impl Tasks<'_> {
         leased(cx, id, token)?;
         let due = cx.now().plus(delay_ms);
         if delay_ms < 0 || due.0 > crate::model::MAX_INTEGER {
-            return Err(Error::invalid("delay_ms", "expected 0 or more milliseconds"));
+            return Err(Error::invalid("delay_ms", "expected 0 or more milliseconds, to a time before 2^53"));
         }
         change(cx, id, &[GIVE_BACK, ", run_at = ?3"].concat(), &[Value::Integer(due.0)])
     }
@@ -212,14 +212,14 @@ fn take_back(cx: &Context<'_>, id: &TaskId, why: &str) -> Result<Task> {
     }
 }
 
-/// Takes back all that an agent holds; the attempts count as failed. Gives the ids of the tasks.
-pub(super) fn take_back_all(cx: &Context<'_>, agent: &str, why: &str) -> Result<Vec<TaskId>> {
+/// Takes back all that an agent holds by a lease which ends by then; the attempts count as failed. Gives the ids of the tasks.
+pub(super) fn take_back_all(cx: &Context<'_>, agent: &str, until: Millis, why: &str) -> Result<Vec<TaskId>> {
     let held = format!(
-        "SELECT id FROM tasks WHERE agent_id = ?1 AND lease_token IS NOT NULL ORDER BY id{}",
+        "SELECT id FROM tasks WHERE agent_id = ?1 AND lease_expires_at <= ?2 ORDER BY id{}",
         cx.connection.dialect().for_update()
     );
     let mut taken = Vec::new();
-    for id in cx.connection.texts_locked(&held, &[Value::text(agent)])? {
+    for id in cx.connection.texts_locked(&held, &[Value::text(agent), Value::Integer(until.0)])? {
         taken.push(take_back(cx, &TaskId::new(id)?, why)?.id);
     }
     Ok(taken)
@@ -228,8 +228,9 @@ pub(super) fn take_back_all(cx: &Context<'_>, agent: &str, why: &str) -> Result<
 const GIVE_BACK: &str = "status = 'pending', attempt = attempt - 1, agent_id = NULL, lease_token = NULL, \
      lease_expires_at = NULL, assigned_at = NULL, started_at = NULL";
 
-/// Gives back all that an agent holds, before it is deleted.
+/// Gives back all that an agent holds, before it is deleted. A lease that has expired counts as a failed attempt all the same.
 pub(super) fn give_back_all(cx: &Context<'_>, agent: &str) -> Result<()> {
+    take_back_all(cx, agent, cx.now(), LEASE_EXPIRED)?;
     let sql = format!(
         "UPDATE tasks SET {GIVE_BACK}, updated_at = ?2, version = version + 1 WHERE agent_id = ?1 AND lease_token IS NOT NULL"
     );
@@ -240,7 +241,7 @@ pub(super) fn give_back_all(cx: &Context<'_>, agent: &str) -> Result<()> {
 fn lease_end(cx: &Context<'_>, lease_ms: i64) -> Result<Millis> {
     let end = cx.now().plus(lease_ms);
     if lease_ms < 1 || end.0 > crate::model::MAX_INTEGER {
-        return Err(Error::invalid("lease_ms", "expected 1 or more milliseconds"));
+        return Err(Error::invalid("lease_ms", "expected 1 or more milliseconds, to a time before 2^53"));
     }
     Ok(end)
 }

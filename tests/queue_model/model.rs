@@ -73,6 +73,7 @@ impl Model {
             Operation::Delete { task } => self.delete(&self.named(*task)),
             Operation::RemoveAgent { agent } => {
                 let gone = Some(agent_name(*agent));
+                self.reclaim_from(|task| task.agent == gone);
                 for task in self.tasks.values_mut().filter(|task| task.seen.agent == gone) {
                     match task.seen.lease {
                         Some(_) => give_back(&mut task.seen, true),
@@ -339,9 +340,14 @@ impl Model {
     }
 
     fn reclaim(&mut self) -> Vec<String> {
+        self.reclaim_from(|_| true)
+    }
+
+    fn reclaim_from(&mut self, whose: impl Fn(&Seen) -> bool) -> Vec<String> {
         let mut expired: Vec<(i64, String)> = self
             .tasks
             .iter()
+            .filter(|(_, task)| whose(&task.seen))
             .filter_map(|(id, task)| task.seen.lease.map(|(_, expires)| (expires, id.clone())))
             .filter(|(expires, _)| *expires <= self.now)
             .collect();

@@ -76,6 +76,29 @@ pub async fn deleting_an_agent_gives_its_tasks_back(subject: Subject) {
     assert_eq!(subject.claim_ids("eve", Claim::default().limit(9)).await, ["assigned", "running"]);
 }
 
+pub async fn a_lease_that_had_expired_when_its_agent_is_deleted_counts_as_a_failed_attempt(subject: Subject) {
+    let last = || task("last").max_retries(0_u32);
+    subject.arrange_tasks(vec![task("again"), last(), task_after("lost", &["last"]), task("live")]).await;
+    let claimed = subject.claim_many("ada", Claim::default().limit(3)).await;
+    let live = claimed.iter().find(|task| task.id.as_str() == "live").unwrap();
+    subject.extend(live, 60_001).await.unwrap();
+    subject.advance(60_000);
+    subject.write(|tx| tx.agents().delete("ada")).await.unwrap();
+    let seen = async |id| {
+        let task = subject.task(id).await;
+        (
+            task.status,
+            task.attempt,
+            task.errors.into_iter().map(|error| error.message).collect::<Vec<_>>(),
+            task.agent_id,
+        )
+    };
+    assert_eq!(seen("again").await, (TaskStatus::Pending, 1, vec!["lease expired".to_owned()], None));
+    assert_eq!(seen("last").await, (TaskStatus::Failed, 1, vec!["lease expired".to_owned()], None));
+    assert_eq!(seen("live").await, (TaskStatus::Pending, 0, vec![], None));
+    assert_eq!(subject.status("lost").await, TaskStatus::Cancelled);
+}
+
 pub async fn deleting_an_agent_leaves_what_it_finished(subject: Subject) {
     let task = subject.claimed(task("t")).await;
     let before = subject.complete(&task).await.unwrap();

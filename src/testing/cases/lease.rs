@@ -207,6 +207,32 @@ pub async fn the_token_is_checked_before_the_state(subject: Subject) {
     refused(subject.start(&wrong).await, LeaseLost);
 }
 
+pub async fn the_token_is_checked_before_what_is_given_with_it(subject: Subject) {
+    let claimed = subject.claimed(task("t")).await;
+    let mut wrong = claimed.clone();
+    wrong.lease_token = Some("guess".to_owned());
+    let deep = (0..129).fold(json!(0), |inner, _| json!([inner]));
+    let everything = async |task: &Task| {
+        [
+            subject.extend(task, 0).await,
+            subject.complete_with(task, Some(deep.clone().into())).await,
+            subject.fail(task, "a\0b").await,
+            subject.snooze(task, -1).await,
+        ]
+    };
+    for outcome in everything(&wrong).await {
+        refused(outcome, LeaseLost);
+    }
+    for (outcome, field) in everything(&claimed).await.into_iter().zip(["lease_ms", "result", "message", "delay_ms"]) {
+        invalid(outcome, field);
+    }
+    subject.advance(60_000);
+    for outcome in everything(&claimed).await {
+        refused(outcome, LeaseLost);
+    }
+    assert_eq!(subject.task("t").await, claimed);
+}
+
 pub async fn an_unknown_task_is_not_found(subject: Subject) {
     let mut unknown = subject.claimed(task("t")).await;
     unknown.id = task_id("unknown");

@@ -4,6 +4,7 @@
 mod connections;
 mod damage;
 mod files;
+mod plans;
 mod processes;
 mod sharing;
 mod support;

@@ -160,14 +160,14 @@ fn compare(sort: Sort, one: &Json, other: &Json) -> Ordering {
     }
 }
 
-/// Whether a pattern matches a text from here to its end.
+/// Whether a pattern matches a text from here to its end, ASCII letters of either case being the same.
 fn matches(pattern: &[char], text: &[char]) -> bool {
     match (pattern, text) {
         ([], text) => text.is_empty(),
         (['%', rest @ ..], text) => (0..=text.len()).any(|from| matches(rest, &text[from..])),
         (['_', rest @ ..], [_, text @ ..]) => matches(rest, text),
         (['\\', literal, rest @ ..] | [literal, rest @ ..], [first, text @ ..]) => {
-            literal == first && matches(rest, text)
+            literal.eq_ignore_ascii_case(first) && matches(rest, text)
         }
         (_, []) => false,
     }

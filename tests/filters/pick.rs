@@ -189,6 +189,8 @@ fn pattern(text: &str, mut wild: u32) -> String {
             1 => pattern.push('%'),
             2 => pattern.extend(['%', '\\', character]),
             3 => pattern.extend(['\\', character]),
+            4 | 5 if character.is_ascii_uppercase() => pattern.push(character.to_ascii_lowercase()),
+            4 | 5 if character.is_ascii_lowercase() => pattern.push(character.to_ascii_uppercase()),
             _ if character == '\\' => pattern.push_str("\\\\"),
             _ => pattern.push(character),
         }

@@ -155,6 +155,7 @@ macro_rules! __contract_cases {
                 filters_fit_every_kind_of_field,
                 counting_ignores_the_page,
                 pages_after_an_id_visit_every_row_once_under_any_order,
+                pages_after_an_id_neither_skip_nor_repeat_while_rows_come_and_go,
                 pages_after_an_id_keep_to_the_filter,
                 a_page_after_an_unknown_id_is_refused,
                 a_callers_own_statement_reads,

@@ -164,6 +164,29 @@ pub async fn pages_after_an_id_visit_every_row_once_under_any_order(subject: Sub
     }
 }
 
+pub async fn pages_after_an_id_neither_skip_nor_repeat_while_rows_come_and_go(subject: Subject) {
+    for number in 0..20_u8 {
+        subject.add_agent(agent(&format!("m{number:02}")).last_heartbeat(crate::Millis(i64::from(number % 3)))).await;
+    }
+    let order = || Query::new().order_by(Agent::LAST_HEARTBEAT, Order::Descending).limit(4);
+    let mut paged: Vec<String> = Vec::new();
+    loop {
+        let page = ids_of(&agents(&subject, paged.last().map_or_else(order, |last| order().after(last.clone()))).await);
+        let Some(first) = page.first() else { break };
+        // One comes before the page, and the first that was read goes.
+        let new = agent(&format!("a{}", paged.len())).last_heartbeat(crate::Millis(9));
+        subject.add_agent(new).await;
+        let first = first.clone();
+        if page.len() > 1 {
+            subject.write(move |tx| tx.agents().delete(&first)).await.unwrap();
+        }
+        paged.extend(page);
+    }
+    let mut expected: Vec<u8> = (0..20).collect();
+    expected.sort_by_key(|number| (std::cmp::Reverse(number % 3), *number));
+    assert_eq!(paged, expected.iter().map(|number| format!("m{number:02}")).collect::<Vec<_>>());
+}
+
 pub async fn pages_after_an_id_keep_to_the_filter(subject: Subject) {
     add_agents(&subject, &["a", "b", "c", "d"]).await;
     subject.write(|tx| tx.agents().update("b", crate::AgentPatch::new().status(AgentStatus::Idle))).await.unwrap();

@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod inserts;
 mod opening;
+mod plans;
 mod processes;
 mod queue;
 mod readers;

@@ -8,6 +8,8 @@
 
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 
+#[path = "../native/filters.rs"]
+mod filters;
 mod ours;
 mod theirs;
 
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A figure to compare: its name, how many work at once, how many operations each carries out.
-const WORKLOADS: [(&str, usize, u64); 11] = [
+const WORKLOADS: [(&str, usize, u64); 17] = [
     ("insert", 1, 2_000),
     ("insert", 8, 500),
     ("insert", 32, 150),
@@ -27,6 +29,12 @@ const WORKLOADS: [(&str, usize, u64); 11] = [
     ("append", 8, 150),
     ("point read", 1, 5_000),
     ("point read", 8, 2_000),
+    ("filter-urgent", 1, 1_000),
+    ("filter-urgent", 8, 250),
+    ("filter-range", 1, 1_000),
+    ("filter-in", 1, 1_000),
+    ("filter-or", 1, 1_000),
+    ("filter-count", 1, 200),
 ];
 
 fn main() {

@@ -1,6 +1,6 @@
 //! The store, called as its users call it, from as many threads as there are workers.
 
-use crate::{payload, timed};
+use crate::{filters, payload, timed};
 use serde_json::json;
 use std::time::Duration;
 use swarmstore::testing::block_on;
@@ -21,6 +21,13 @@ fn task(id: String, number: u64, priority: u8) -> NewTask {
     new.priority(Priority::new(priority).expect("a priority"))
 }
 
+/// A row that is stored before a workload begins: of four types, and less urgent than what is claimed.
+fn row(n: u64) -> NewTask {
+    let task_type = ["tile", "check", "summarise", "embed"][(n % 4) as usize];
+    let new = NewTask::new(task_type, payload(n)).id(TaskId::new(format!("row {n}")).expect("an id"));
+    new.priority(Priority::new((n % 9) as u8).expect("a priority"))
+}
+
 impl Ours {
     /// A store with so many rows, and an agent per worker.
     pub fn open(server: &str, schema: &str, rows: u64) -> Self {
@@ -28,9 +35,7 @@ impl Ours {
         let agents = (0..64).map(|worker| NewAgent::new("worker").id(AgentId::new(format!("agent {worker}")).unwrap()));
         store.write_blocking(|tx| tx.agents().add_many(agents.clone())).expect("agents");
         for first in (0..rows).step_by(1_000) {
-            let some = |tx: &swarmstore::Tx<'_>| {
-                tx.tasks().add_many((first..first + 1_000).map(|n| task(format!("row {n}"), n, 1)))
-            };
+            let some = |tx: &swarmstore::Tx<'_>| tx.tasks().add_many((first..first + 1_000).map(row));
             store.write_blocking(some).expect("rows");
         }
         Ours(store)
@@ -74,6 +79,15 @@ impl Ours {
                                     let append = store
                                         .write_blocking(|tx| tx.events().append(&stream, event.clone(), Expected::Any));
                                     append.expect("appended");
+                                }
+                                "filter-count" => {
+                                    let count = store.read_blocking(|tx| tx.tasks().count(&filters::pending()));
+                                    assert!(count.expect("counted") >= rows as i64);
+                                }
+                                filter if filter.starts_with("filter") => {
+                                    let query = filters::query(filter);
+                                    let found = store.read_blocking(|tx| tx.tasks().list(&query)).expect("listed");
+                                    assert_eq!(found.len(), 20);
                                 }
                                 _ => {
                                     let id = format!("row {}", (n * 7919 + worker as u64) % rows);

@@ -1,9 +1,9 @@
 //! The same work by hand.
 
-use crate::{payload, timed};
+use crate::{filters, payload, timed};
 use std::time::Duration;
-use swarmstore::Task;
 use swarmstore::sql::{Dialect, Entity};
+use swarmstore::{Task, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Statement};
@@ -53,6 +53,8 @@ struct Worker {
     lock: Statement,
     last: Statement,
     append: Statement,
+    /// The statement of a filter, and its values.
+    filter: Option<(Statement, Vec<Box<dyn ToSql + Sync + Send>>)>,
 }
 
 const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -112,8 +114,36 @@ impl Worker {
             lock: client.prepare("SELECT pg_advisory_xact_lock(hashtext(current_schema()))").await.unwrap(),
             last: client.prepare(last).await.unwrap(),
             append: client.prepare(&append).await.unwrap(),
+            filter: None,
             client,
         }
+    }
+
+    /// Prepares what a workload asks, if it is a filter: the statement that the store prints.
+    async fn prepare(&mut self, workload: &str) {
+        if !workload.starts_with("filter") {
+            return;
+        }
+        let (sql, values) = if workload == "filter-count" {
+            ("SELECT COUNT(*) FROM tasks WHERE status = 'pending'".to_owned(), Vec::new())
+        } else {
+            let sql = filters::query(workload).to_sql(Dialect::Postgres).unwrap();
+            (sql.text.replace('?', "$"), sql.params)
+        };
+        let value = |value: Value<'_>| -> Box<dyn ToSql + Sync + Send> {
+            match value {
+                Value::Integer(number) => Box::new(number),
+                Value::Text(text) => Box::new(Text(text.into_owned())),
+                other => unreachable!("no filter compares with {other:?}"),
+            }
+        };
+        self.filter = Some((self.client.prepare(&sql).await.unwrap(), values.into_iter().map(value).collect()));
+    }
+
+    async fn filter(&self) -> Vec<Row> {
+        let (statement, values) = self.filter.as_ref().unwrap();
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
+        self.client.query(statement, &values).await.unwrap()
     }
 
     async fn insert(&self, id: &str, number: u64) {
@@ -135,8 +165,7 @@ impl Worker {
         assert!(self.client.query(&self.expired, &[]).await.unwrap().is_empty());
         let token = uuid::Uuid::new_v4().simple().to_string();
         let capabilities: serde_json::Value = serde_json::from_str(capabilities).unwrap();
-        let row =
-            self.client.query_one(&self.claim, &[&agent, &token, &Text(&capabilities.to_string())]).await.unwrap();
+        let row = self.client.query_one(&self.claim, &[&agent, &token, &Text(capabilities.to_string())]).await.unwrap();
         let task = TaskRow::read(&row);
         self.client.batch_execute("COMMIT").await.unwrap();
         (task.texts[0].clone().unwrap(), token)
@@ -172,6 +201,11 @@ impl Worker {
                     self.complete(&id, &token).await;
                 }
                 "append" => self.append(&format!("{workers} {worker}"), n).await,
+                "filter-count" => assert!(self.filter().await[0].get::<_, i64>(0) >= rows as i64),
+                filter if filter.starts_with("filter") => {
+                    let tasks: Vec<TaskRow> = self.filter().await.iter().map(TaskRow::read).collect();
+                    assert_eq!(tasks.len(), 20);
+                }
                 _ => {
                     let id = format!("row {}", (n * 7919 + worker as u64) % rows);
                     let row = self.client.query_one(&self.get, &[&id]).await.unwrap();
@@ -184,9 +218,9 @@ impl Worker {
 
 /// JSON as the text that it is.
 #[derive(Debug)]
-struct Text<'a>(&'a str);
+struct Text(String);
 
-impl ToSql for Text<'_> {
+impl ToSql for Text {
     fn to_sql(
         &self,
         _: &tokio_postgres::types::Type,
@@ -239,7 +273,9 @@ impl Theirs {
         let connected: Vec<Worker> = runtime.block_on(async {
             let mut connected = Vec::new();
             for _ in 0..workers {
-                connected.push(Worker::connect(&self.server, &self.schema).await);
+                let mut worker = Worker::connect(&self.server, &self.schema).await;
+                worker.prepare(workload).await;
+                connected.push(worker);
             }
             connected
         });

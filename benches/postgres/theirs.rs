@@ -137,6 +137,8 @@ impl Worker {
                 other => unreachable!("no filter compares with {other:?}"),
             }
         };
+        // Or the server would plan it anew for every call, since the limit is a value.
+        self.client.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
         self.filter = Some((self.client.prepare(&sql).await.unwrap(), values.into_iter().map(value).collect()));
     }
 
@@ -201,7 +203,7 @@ impl Worker {
                     self.complete(&id, &token).await;
                 }
                 "append" => self.append(&format!("{workers} {worker}"), n).await,
-                "filter-count" => assert!(self.filter().await[0].get::<_, i64>(0) >= rows as i64),
+                "filter-count" => assert!(self.filter().await[0].get::<_, i64>(0) >= rows as i64 / 2),
                 filter if filter.starts_with("filter") => {
                     let tasks: Vec<TaskRow> = self.filter().await.iter().map(TaskRow::read).collect();
                     assert_eq!(tasks.len(), 20);
@@ -245,14 +247,15 @@ impl Theirs {
         Theirs { alone, many, server: server.to_owned(), schema: schema.to_owned() }
     }
 
-    /// Adds so many tasks that are finished, and so many that wait for one which is not. The server then knows what is in the
-    /// table, as it does of one that has been in use.
+    /// Finishes a fifth of the rows; adds so many tasks that are finished, and so many that wait for one which is not. The server
+    /// then knows what is in the table, as it does of one that has been in use.
     pub fn grow(&self, schema: &str, finished: u64, blocked: u64) {
         let columns = "id, task_type, payload, queue, priority, on_dependency_failure, required_capabilities, run_at,
              max_retries, attempt, created_at, updated_at, version, status, completed_at, unmet_dependencies, dependency_count";
         let values = format!("'tile', '{{}}', 'default', n % 9, 'cancel', '[]', {NOW}, 3, 0, {NOW}, {NOW}, 1");
         let sql = format!(
             "SET search_path = {schema};
+             UPDATE tasks SET status = 'completed', completed_at = {NOW} WHERE id ~ '[37]$';
              INSERT INTO tasks ({columns})
                  SELECT 'finished ' || n, {values}, 'completed', {NOW}, 0, 0 FROM generate_series(1, {finished}) AS n;
              INSERT INTO tasks ({columns})

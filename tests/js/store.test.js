@@ -20,26 +20,6 @@ test('the_module_is_loaded_once_for_concurrent_opens', async (t) => {
   assert.equal(control.initialised, before + 1);
 });
 
-test('indexeddb_is_woken_while_the_module_loads_and_only_then', async (t) => {
-  const asked = [];
-  globalThis.indexedDB = {
-    databases: async () => {
-      asked.push(control.initialised);
-      throw new Error('refused, which opening has to tell and nobody else');
-    },
-  };
-  t.after(() => delete globalThis.indexedDB);
-  const before = control.initialised;
-  const stores = [];
-  t.after(() => stores.forEach((store) => store.close()));
-  const { SwarmStore: InMemory } = await load('node.js?in-memory');
-  for (const name of ['memory:a', 'b']) stores.push(await InMemory.open(name));
-  assert.deepEqual([control.initialised, asked], [before + 1, []]);
-  const { SwarmStore: Kept } = await load('node.js?kept');
-  for (const name of ['c', 'd']) stores.push(await Kept.open(name));
-  assert.deepEqual([control.initialised, asked], [before + 2, [before + 1]]);
-});
-
 test('a_store_has_a_name_a_storage_and_its_services', async (t) => {
   const store = await SwarmStore.open('demo', memory);
   t.after(() => store.close());

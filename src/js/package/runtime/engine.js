@@ -13,8 +13,6 @@ export class Engine {
   #load;
   /** @type {Promise<any> | undefined} */
   #ready;
-  /** Whether the module is there. */
-  loaded = false;
   /** Which instance this is; counts up with each failure. */
   generation = 0;
   /** Set while the instance is poisoned and no other one made. @type {SwarmStoreError | undefined} */
@@ -52,7 +50,6 @@ export class Engine {
 
   async #start() {
     await glue.default({ module_or_path: await this.#load() });
-    this.loaded = true;
     this.#watchPanics();
     return glue.Core;
   }

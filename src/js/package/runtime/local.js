@@ -38,7 +38,6 @@ export class LocalChannel extends Channel {
   static async open(engine, opening) {
     const { signal, clock, onFlushError } = opening;
     throwIfAborted(signal);
-    if (!engine.loaded && opening.storage === 'indexeddb') originStorage.wake();
     const Core = await engine.ready();
     throwIfAborted(signal);
     const { generation } = engine;

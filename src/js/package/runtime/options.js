@@ -21,7 +21,6 @@ const NATIVE_ONLY = /^(sqlite|json|postgres|postgresql):/;
 /**
  * @typedef {object} Opening
  * @property {string} name
- * @property {string} storage
  * @property {string} text the options for the Rust side
  * @property {number} transactionTimeout
  * @property {((error: SwarmStoreError) => void) | undefined} onFlushError
@@ -49,7 +48,7 @@ export function openOptions(name, options = {}) {
   const place = locate(name, options.storage);
   const passed = Object.fromEntries(PASSED_ON.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]));
   return {
-    ...place,
+    name: place.name,
     text: encode([{ ...passed, ...place }], 0, ['options']).slice(1, -1),
     transactionTimeout: transactionTimeout ?? DEFAULT_TRANSACTION_TIMEOUT,
     onFlushError,

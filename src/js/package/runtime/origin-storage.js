@@ -32,15 +32,3 @@ async function ask(name) {
     throw new SwarmStoreError('UNSUPPORTED', `navigator.storage.${name} failed`, { cause });
   }
 }
-
-/**
- * Has IndexedDB get ready while the module is compiled: in a new browser process its first answer takes as long as that. It is
- * only asked which databases there are, so nothing of a store is opened before its lock is held.
- */
-export function wake() {
-  try {
-    globalThis.indexedDB?.databases?.().catch(() => {});
-  } catch {
-    // Where IndexedDB cannot be used, opening tells.
-  }
-}

@@ -14,7 +14,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_queue_does_what_its_model_does(operations in prop::collection::vec(operations(), 1..60)) {
+    fn the_queue_does_what_its_model_does(operations in prop::collection::vec(operations(), 1..150)) {
         let (mut model, mut queue) = (Model::default(), Queue::new());
         let mut before = queue.state();
         for operation in &operations {

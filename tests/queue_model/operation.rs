@@ -135,8 +135,8 @@ pub fn operations() -> impl Strategy<Value = Operation> {
         4 => prop::collection::vec(row, 0..5).prop_map(|rows| Operation::Flow { rows }),
         12 => (0..3_u8, 1..4_u32, prop_oneof![1..20_i64, 40..200_i64], queues)
             .prop_map(|(agent, limit, lease_ms, queues)| Operation::Claim { agent, limit, lease_ms, queues }),
-        8 => (0..25_i64).prop_map(|millis| Operation::Advance { millis }),
-        40 => (task(), action(), token()).prop_map(|(task, action, token)| Operation::Act { task, action, token }),
+        14 => (0..25_i64).prop_map(|millis| Operation::Advance { millis }),
+        80 => (task(), action(), token()).prop_map(|(task, action, token)| Operation::Act { task, action, token }),
         1 => (task(), any::<bool>()).prop_map(|(task, subtree)| Operation::Cancel { task, subtree }),
         4 => prop::collection::vec(task(), 1..3).prop_map(|tasks| Operation::Redrive { tasks }),
         2 => (0..3_u8).prop_map(|queue| Operation::Pause { queue }),

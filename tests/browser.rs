@@ -25,3 +25,8 @@ swarmstore::contract!(contract_indexeddb_reopened, fresh().reopened());
 fn the_vfs_passes_the_suite_of_its_traits() {
     swarmstore::testing::check_vfs().expect("the suite passes");
 }
+
+#[wasm_bindgen_test]
+fn segments_come_back_as_they_were_packed_and_damage_stays_in_its_block() {
+    swarmstore::testing::check_segments().expect("the same");
+}

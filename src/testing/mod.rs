@@ -23,7 +23,7 @@ mod place;
 mod subject;
 
 #[cfg(target_family = "wasm")]
-pub use crate::backend::web::check_vfs;
+pub use crate::backend::web::{check_segments, check_vfs};
 #[cfg(not(target_family = "wasm"))]
 pub use block_on::block_on;
 pub use clock::{START, TestClock};

@@ -69,6 +69,52 @@ test('a_segment_that_was_never_written_leaves_no_gap_in_the_base', async (t) => 
   assert.deepEqual(await found(page, name), { value: [81, ['ok']] });
 });
 
+test('a_store_of_many_segments_is_the_same_when_it_is_opened_again_and_takes_less_room_than_its_file', async (t) => {
+  const name = storeName();
+  const page = await browser.page(t);
+  const before = await page.evaluate(async (name) => {
+    const store = await SwarmStore.open(name);
+    // Some of it compresses well, some does not, and some is deleted again, so that pages are free.
+    const rows = Array.from({ length: 1200 }, (_, i) => ({ id: `t${i}`, taskType: 'x', payload: i % 3 ? `${i} `.repeat(1500) : noise(4000) }));
+    await store.tasks.addMany(rows);
+    await store.tasks.deleteMany(rows.filter((_, i) => i % 50 < 5).map((row) => row.id));
+    for (let i = 0; i < 80; i += 1) await store.tasks.add({ id: `u${i}`, taskType: 'x', payload: i });
+    await kept.folded(name);
+    const content = await dump(store);
+    const file = (await store.exportFile()).size;
+    await store.close();
+    const base = (await kept.records(name)).filter(([store]) => store === 'base').map(([, , bytes]) => bytes);
+    return { content, file, base };
+  }, name);
+  assert.ok(before.base.length >= 5, `${before.base.length} segments`);
+  const bytes = before.base.reduce((sum, length) => sum + length, 0);
+  assert.ok(bytes < before.file * 0.8, `${bytes} bytes keep ${before.file}`);
+
+  await browser.reload(page);
+  const content = await page.evaluate(async (name) => {
+    const store = await SwarmStore.open(name);
+    const content = await dump(store);
+    await store.close();
+    return content;
+  }, name);
+  assert.equal(content, before.content);
+
+  // Straight after opening most of it is still packed; then all of it is unpacked in idle time.
+  const payloads = await page.evaluate(async (name) => {
+    const store = await SwarmStore.open(name);
+    await store.tasks.update('t605', { payload: 'changed at once' });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await store.tasks.update('t606', { payload: 'changed later' });
+    const file = await store.exportFile();
+    await store.close();
+    const copy = await SwarmStore.open('memory:copy');
+    await copy.importFile(file);
+    return Promise.all(['t605', 't606', 't607'].map(async (id) => (await copy.tasks.get(id)).payload));
+  }, name);
+  assert.deepEqual(payloads, ['changed at once', 'changed later', '607 '.repeat(1500)]);
+  assert.deepEqual(await found(page, name), { value: [1160, ['ok']] });
+});
+
 test('a_flush_asked_for_during_an_import_is_answered', async (t) => {
   const name = storeName();
   const page = await browser.page(t, { script: watchFolds });

@@ -114,8 +114,11 @@ impl Drop for Listening {
     }
 }
 
-/// Resolves when a transaction is complete; its error when it is aborted. Quota failures fire `abort` only.
-pub(super) async fn completion(transaction: &IdbTransaction) -> std::result::Result<(), JsValue> {
+/// Resolves when a transaction is complete; its error when it is aborted. Quota failures fire `abort` only. Listens from now
+/// on, also before it is awaited.
+pub(super) fn completion(
+    transaction: &IdbTransaction,
+) -> impl Future<Output = std::result::Result<(), JsValue>> + use<> {
     let (sender, receiver) = oneshot::channel();
     let sender = Rc::new(RefCell::new(Some(sender)));
     let completed = {
@@ -136,10 +139,25 @@ pub(super) async fn completion(transaction: &IdbTransaction) -> std::result::Res
     };
     transaction.set_oncomplete(Some(completed.as_ref().unchecked_ref()));
     transaction.set_onabort(Some(aborted.as_ref().unchecked_ref()));
-    let outcome = receiver.await.unwrap_or(Err(JsValue::NULL));
-    transaction.set_oncomplete(None);
-    transaction.set_onabort(None);
-    outcome
+    let ending = Ending { transaction: transaction.clone(), _closures: [completed, aborted] };
+    async move {
+        let outcome = receiver.await.unwrap_or(Err(JsValue::NULL));
+        drop(ending);
+        outcome
+    }
+}
+
+/// A transaction whose end is listened to.
+struct Ending {
+    transaction: IdbTransaction,
+    _closures: [Closure<dyn FnMut()>; 2],
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.transaction.set_oncomplete(None);
+        self.transaction.set_onabort(None);
+    }
 }
 
 /// What to do when the database is not there yet.

@@ -15,11 +15,11 @@ const FORMAT_BYTES: std::ops::Range<usize> = 18..20;
 ///
 /// # Errors
 /// `QUOTA` when there is not as much memory in one piece.
-pub(super) fn bytes(pages: &Pages) -> Result<Vec<u8>> {
+pub(super) fn bytes(pages: &mut Pages) -> Result<Vec<u8>> {
     let mut file = Vec::new();
     file.try_reserve_exact(pages.size()).map_err(|_| ErrorCode::Quota.error("no memory left for the file"))?;
     let mut segment = 0;
-    while let Some(bytes) = pages.committed_segment(segment) {
+    while let Some(bytes) = pages.committed_segment(segment)? {
         file.extend_from_slice(&bytes);
         segment += 1;
     }
@@ -32,10 +32,9 @@ pub(super) fn stage(file: &[u8], clock: &dyn Clock) -> Result<Engine> {
     if !file.starts_with(b"SQLite format 3\0") || file.len() < 512 {
         return Err(damaged("it does not begin like one"));
     }
-    let out_of_memory = |_| ErrorCode::Quota.error("no memory left for the file");
     let mut pages = Pages::tracked();
-    pages.load(file, 0).map_err(out_of_memory)?;
-    pages.load(&[1; FORMAT_BYTES.end - FORMAT_BYTES.start], FORMAT_BYTES.start).map_err(out_of_memory)?;
+    pages.load(file, 0)?;
+    pages.load(&[1; FORMAT_BYTES.end - FORMAT_BYTES.start], FORMAT_BYTES.start)?;
     pages.commit();
     let pages = Rc::new(RefCell::new(pages));
     let name = "import";
@@ -46,7 +45,7 @@ pub(super) fn stage(file: &[u8], clock: &dyn Clock) -> Result<Engine> {
     });
     vfs::unmount(name);
     // The file may have been longer than its database, or end in the middle of a page.
-    pages.borrow_mut().loaded(normalised?).map_err(out_of_memory)?;
+    pages.borrow_mut().loaded(normalised?)?;
     let engine = Engine::open(pages, clock)?;
     engine.pages.borrow_mut().commit();
     Ok(engine)

@@ -1,18 +1,21 @@
 //! Opening: the fence against the writer before, then everything that is kept, verified.
 
 use super::idb::{self, BASE, Database, LOG, Missing};
-use super::pages::{PAGE, Pages, SEGMENT, SEGMENT_PAGES};
-use super::record::{self, FLAG_OPTIMISTIC, HEADER, Header, Kind, Place};
+use super::pages::{self, Fault, PAGE, Pages, SEGMENT, SEGMENT_PAGES};
+use super::record::{self, FLAG_OPTIMISTIC, FLAG_PACKED, HEADER, Header, Kind, Place};
+use super::segment;
 use crate::error::{Error, ErrorCode, Result};
+use crate::platform::BoxFuture;
+use futures_channel::oneshot;
 use js_sys::{Array, Uint8Array};
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::collections::{BTreeSet, VecDeque};
+use std::task::Poll;
 use wasm_bindgen::prelude::*;
-use web_sys::{IdbCursorWithValue, IdbKeyRange};
+use web_sys::{IdbCursorWithValue, IdbKeyRange, IdbRequest};
 
-/// Base records in one batch: 8 MiB.
-const BASE_BATCH: u32 = 8;
+/// Base records asked for at once. Chromium reads each from a file of its own, several at a time if each is a request of
+/// its own, but those of one `getAll` one after the other.
+const BASES_AHEAD: usize = 64;
 /// Log records in one batch.
 const LOG_BATCH: u32 = 2_000;
 
@@ -39,10 +42,6 @@ fn unreadable(error: &JsValue) -> Error {
     idb::failure(ErrorCode::Unavailable, "IndexedDB could not be read", error)
 }
 
-fn out_of_memory<T>(_: T) -> Error {
-    ErrorCode::Quota.error("no memory left for the database")
-}
-
 /// The header of a record in the log that has no body.
 pub(super) fn empty(kind: Kind, generation: u64, pages: u32, tail: Place, bases: u32) -> Header {
     Header { kind, flags: 0, generation, pages, tail, part: 0, parts: 1, bases, entries: 0 }
@@ -58,10 +57,14 @@ pub(super) async fn open(store: &str) -> Result<Database> {
 /// Begins a new epoch and loads what is kept. From here on the writer before can add nothing.
 pub(super) async fn load(database: &Database) -> Result<Loaded> {
     for _ in 0..8 {
-        let last = fence(database).await?;
+        let (last, fenced) = fence(database).await?;
         let mut replay = Replay::new(last.header, last.place);
-        replay.bases(database, Damage::Refuse).await?;
-        replay.log(database, Damage::Refuse).await?;
+        let log = log_batch(database, replay.tail, false)?;
+        // No writer can change the base any more: each of its steps adds to the log, which the fence has locked.
+        let bases = replay.bases(database).await;
+        fenced.await?;
+        bases?;
+        replay.log(database, log, Damage::Refuse).await?;
         match replay.gap {
             None => return replay.finish(last.place.epoch + 1, last.header),
             // A writer that had to leave in a hurry may come back to fill this; then all is read again.
@@ -77,14 +80,15 @@ pub(super) async fn salvage(store: &str) -> Result<Option<Pages>> {
     let tail = Place::default();
     let mut replay = Replay::new(empty(Kind::Epoch, 0, 0, tail, 0), tail);
     let outcome = async {
-        replay.bases(&database, Damage::Skip).await?;
-        replay.log(&database, Damage::Skip).await
+        replay.any_bases(&database).await?;
+        let log = log_batch(&database, replay.tail, false)?;
+        replay.log(&database, log, Damage::Skip).await
     };
     let read = outcome.await;
     database.close();
     read?;
     let pages = replay.page_count.max(replay.pages.size().div_ceil(PAGE) as u32);
-    replay.pages.loaded(pages).map_err(out_of_memory)?;
+    replay.pages.loaded(pages)?;
     Ok(Some(replay.pages))
 }
 
@@ -108,20 +112,20 @@ impl Last {
 }
 
 /// In one transaction: looks at the last record, adds a tombstone after it, where its writer would add next, and the
-/// first record of the new epoch.
-async fn fence(database: &Database) -> Result<Last> {
+/// first record of the new epoch. Gives the last record as soon as it is read, and what becomes of the transaction.
+async fn fence(database: &Database) -> Result<(Last, BoxFuture<'static, Result<()>>)> {
     let transaction = idb::logging(database, false).map_err(|error| unreadable(&error))?;
     let log = transaction.object_store(LOG).map_err(|error| unreadable(&error))?;
     let request = log
         .open_cursor_with_range_and_direction(&JsValue::UNDEFINED, web_sys::IdbCursorDirection::Prev)
         .map_err(|error| unreadable(&error))?;
-    let found: Rc<RefCell<Option<Result<Last>>>> = Rc::default();
+    let (sender, found) = oneshot::channel();
+    let (mut sender, mut newer) = (Some(sender), None::<Last>);
     let on_last = {
-        let (found, request, transaction) = (found.clone(), request.clone(), transaction.clone());
+        let (request, transaction) = (request.clone(), transaction.clone());
         Closure::<dyn FnMut()>::new(move || {
             let cursor = request.result().unwrap_or_default();
-            let newer = found.borrow_mut().take().and_then(Result::ok);
-            let last = match (last_record(&cursor), newer) {
+            let last = match (last_record(&cursor), newer.take()) {
                 (Ok(record), Some(newer)) => Ok(newer.after(&record)),
                 (Err(_), Some(newer)) if cursor.is_null() => Ok(Last { behind: false, ..newer }),
                 (record, _) => record,
@@ -134,19 +138,49 @@ async fn fence(database: &Database) -> Result<Last> {
             if done.is_err() {
                 let _ = transaction.abort();
             }
-            *found.borrow_mut() = Some(last);
+            match last {
+                Ok(last) if last.behind && done.is_ok() => newer = Some(last),
+                last => drop(sender.take().map(|sender| sender.send(last))),
+            }
         })
     };
     request.set_onsuccess(Some(on_last.as_ref().unchecked_ref()));
-    let completed = idb::completion(&transaction).await;
-    request.set_onsuccess(None);
-    let last = found.take().transpose()?;
-    match completed {
-        Ok(()) => last.ok_or_else(|| corrupt("the log is empty")),
-        Err(error) if idb::exception_name(&error) == "QuotaExceededError" => {
-            Err(idb::failure(ErrorCode::Quota, "the store could not be opened for writing", &error))
+    let fencing = Fencing { request, _on_last: on_last };
+    let completed = idb::completion(&transaction);
+    let mut ended: BoxFuture<'static, Result<()>> = Box::pin(async move {
+        let completed = completed.await;
+        drop(fencing);
+        completed.map_err(|error| match idb::exception_name(&error).as_str() {
+            "QuotaExceededError" => idb::failure(ErrorCode::Quota, "the store could not be opened for writing", &error),
+            _ => unreadable(&error),
+        })
+    });
+    let mut found = std::pin::pin!(found);
+    // A transaction that fails may end without having told of a record.
+    let found = std::future::poll_fn(|context| match found.as_mut().poll(context) {
+        Poll::Ready(found) => Poll::Ready(Ok(found)),
+        Poll::Pending => ended.as_mut().poll(context).map(Err),
+    });
+    match found.await {
+        Ok(Ok(Ok(last))) => Ok((last, ended)),
+        Ok(Ok(Err(error))) => {
+            let _ = ended.await;
+            Err(error)
         }
-        Err(error) => Err(unreadable(&error)),
+        Ok(Err(_)) => Err(corrupt("the log is empty")),
+        Err(ended) => Err(ended.err().unwrap_or_else(|| corrupt("the log is empty"))),
+    }
+}
+
+/// The cursor of a fence, which is listened to.
+struct Fencing {
+    request: IdbRequest,
+    _on_last: Closure<dyn FnMut()>,
+}
+
+impl Drop for Fencing {
+    fn drop(&mut self) {
+        self.request.set_onsuccess(None);
     }
 }
 
@@ -188,20 +222,17 @@ fn verified(value: &JsValue, place: Place) -> Result<(Header, Vec<u8>)> {
     Ok((header, bytes))
 }
 
-/// The base records from one on, asked for now.
-fn base_batch(database: &Database, from: u32) -> Result<impl Future<Output = Result<JsValue, JsValue>> + use<>> {
-    let range =
-        IdbKeyRange::bound(&from.into(), &(from + BASE_BATCH - 1).into()).map_err(|error| unreadable(&error))?;
+/// A base record, asked for now.
+fn base_record(database: &Database, segment: u32) -> Result<impl Future<Output = Result<JsValue, JsValue>> + use<>> {
     let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
-    Ok(idb::answer(&store.get_all_with_key(&range).map_err(|error| unreadable(&error))?))
+    Ok(idb::answer(&store.get(&segment.into()).map_err(|error| unreadable(&error))?))
 }
 
-/// A batch of the log, keys and values, asked for now.
-fn log_batch(
-    database: &Database,
-    from: Place,
-    open: bool,
-) -> Result<impl Future<Output = (Result<JsValue, JsValue>, Result<JsValue, JsValue>)> + use<>> {
+/// Keys and values of a batch of the log.
+type LogBatch = (Result<JsValue, JsValue>, Result<JsValue, JsValue>);
+
+/// A batch of the log, asked for now.
+fn log_batch(database: &Database, from: Place, open: bool) -> Result<impl Future<Output = LogBatch> + use<>> {
     let range = IdbKeyRange::lower_bound_with_open(&idb::key(from), open).map_err(|error| unreadable(&error))?;
     let store = idb::reading(database, LOG).map_err(|error| unreadable(&error))?;
     let keys = store.get_all_keys_with_key_and_limit(&range, LOG_BATCH).map_err(|error| unreadable(&error))?;
@@ -226,6 +257,8 @@ enum Damage {
 /// Puts base and log together.
 struct Replay {
     pages: Pages,
+    /// Room for the base record that is looked at.
+    body: Vec<u8>,
     page_count: u32,
     /// The generation that each base record holds.
     generations: Vec<u64>,
@@ -245,6 +278,7 @@ impl Replay {
     fn new(header: Header, last: Place) -> Self {
         Replay {
             pages: Pages::tracked(),
+            body: Vec::new(),
             page_count: 0,
             generations: Vec::new(),
             expected_bases: header.bases,
@@ -260,38 +294,29 @@ impl Replay {
         }
     }
 
-    /// Reads the base records, each straight into its segment's memory.
-    async fn bases(&mut self, database: &Database, damage: Damage) -> Result<()> {
-        if damage == Damage::Skip {
-            // One that is missing must not move the others.
-            return self.remaining_bases(database).await;
-        }
-        let mut next = Some(base_batch(database, 0)?);
-        while let Some(batch) = next {
-            let from = self.generations.len() as u32 + BASE_BATCH;
-            // IndexedDB reads this one while the one before it is looked at.
-            let ahead = if from < self.expected_bases { Some(base_batch(database, from)?) } else { None };
-            let batch: Array = batch.await.map_err(|error| unreadable(&error))?.unchecked_into();
-            for value in batch.iter() {
-                let segment = self.generations.len() as u32;
-                let generation = self.base(segment, &value, damage)?;
-                self.generations.push(generation);
+    /// Reads the base records, each into its segment's memory as it comes.
+    async fn bases(&mut self, database: &Database) -> Result<()> {
+        let mut coming = VecDeque::new();
+        loop {
+            let asked = (self.generations.len() + coming.len()) as u32;
+            // Beyond the expected ones there may be those that a round of folding which was not finished has written.
+            if coming.is_empty() || (coming.len() < BASES_AHEAD && asked <= self.expected_bases) {
+                coming.push_back(base_record(database, asked)?);
+                continue;
             }
-            next = match ahead {
-                // What a round of folding that was not finished has written beyond the expected ones.
-                None if batch.length() == BASE_BATCH => Some(base_batch(database, from)?),
-                _ if batch.length() < BASE_BATCH => None,
-                ahead => ahead,
-            };
+            let Some(next) = coming.pop_front() else { continue };
+            let value = next.await.map_err(|error| unreadable(&error))?;
+            let segment = self.generations.len() as u32;
+            if value.is_undefined() {
+                return if segment < self.expected_bases { Err(corrupt("a base record is missing")) } else { Ok(()) };
+            }
+            let generation = self.base(segment, &value, Damage::Refuse)?;
+            self.generations.push(generation);
         }
-        if (self.generations.len() as u32) < self.expected_bases {
-            return Err(corrupt("a base record is missing"));
-        }
-        Ok(())
     }
 
     /// Reads whatever base records there are, each into the segment that its key names.
-    async fn remaining_bases(&mut self, database: &Database) -> Result<()> {
+    async fn any_bases(&mut self, database: &Database) -> Result<()> {
         let store = idb::reading(database, BASE).map_err(|error| unreadable(&error))?;
         let request = store.get_all_keys().map_err(|error| unreadable(&error))?;
         let keys: Array = idb::answer(&request).await.map_err(|error| unreadable(&error))?.unchecked_into();
@@ -311,43 +336,59 @@ impl Replay {
 
     fn base(&mut self, segment: u32, value: &JsValue, damage: Damage) -> Result<u64> {
         let wrong = |what: &str| corrupt(format!("base record {segment}: {what}"));
-        let bytes: &Uint8Array = value.dyn_ref().ok_or_else(|| wrong("it holds no bytes"))?;
-        let length = (bytes.length() as usize).checked_sub(HEADER).ok_or_else(|| wrong("it is too short"))?;
-        if !record::is_segment(length) {
-            return Err(wrong("its length is not a segment's"));
-        }
+        let value: &Uint8Array = value.dyn_ref().ok_or_else(|| wrong("it holds no bytes"))?;
+        let Some(length) = (value.length() as usize).checked_sub(HEADER) else {
+            return Err(wrong("it is too short"));
+        };
         let mut head = [0; HEADER];
-        bytes.subarray(0, HEADER as u32).copy_to(&mut head);
-        let body = bytes.subarray(HEADER as u32, bytes.length());
-        let memory = self.pages.load_segment(segment, &body).map_err(out_of_memory)?;
-        let read = match Header::read(&head) {
-            Ok((_, checksum)) if record::checksum(&head, memory) != checksum => Err("its checksum does not fit"),
-            Ok((header, _)) if header.kind != Kind::Base || header.entries != segment => {
-                memory.fill(0);
-                return Err(wrong("it is not this segment's"));
-            }
-            Ok((header, _)) if length != base_length(header.pages, segment) => Err("it is shorter than it should be"),
-            Ok((header, _)) => Ok(header.generation),
+        value.subarray(0, HEADER as u32).copy_to(&mut head);
+        let stored = value.subarray(HEADER as u32, value.length());
+        self.body.try_reserve(length).map_err(|_| Fault::OutOfMemory)?;
+        let body = &*stored.copy_to_uninit(&mut self.body.spare_capacity_mut()[..length]);
+        let header = match Header::read(&head) {
+            Ok((header, checksum)) if record::checksum(&head, body) == checksum => Ok(header),
+            Ok(_) => Err("its checksum does not fit"),
             Err(what) => Err(what),
         };
-        match read {
-            // To be rescued, a segment with a wrong bit is better than none; all of the log goes on top of it.
-            Err(_) if damage == Damage::Skip => Ok(0),
-            read => read.map_err(wrong),
+        let packed = record::flags(&head) & FLAG_PACKED != 0;
+        let length = if packed { segment::unpacked_length(body) } else { Some(body.len()) };
+        let length = length.filter(|length| record::is_segment(*length));
+        let length = length.ok_or_else(|| wrong("its length is not a segment's"))?;
+        let header = match header {
+            Ok(header) if header.kind != Kind::Base || header.entries != segment => {
+                return Err(wrong("it is not this segment's"));
+            }
+            Ok(header) if length != base_length(header.pages, segment) => Err("it is shorter than it should be"),
+            header => header,
+        };
+        match header {
+            Ok(_) if packed => self.pages.load_packed(segment, length, stored)?,
+            Err(what) if damage == Damage::Refuse => return Err(wrong(what)),
+            // To be rescued, a segment with something wrong is better than none; all of the log goes on top of it.
+            _ => {
+                let mut memory = pages::segment_memory()?;
+                if packed {
+                    let _ = segment::unpack(body, &mut memory);
+                } else {
+                    memory.extend_from_slice(body);
+                }
+                self.pages.load_segment(segment, memory)?;
+            }
         }
+        Ok(header.map_or(0, |header| header.generation))
     }
 
     /// Replays the log from its tail on.
-    async fn log(&mut self, database: &Database, damage: Damage) -> Result<()> {
+    async fn log(&mut self, database: &Database, first: impl Future<Output = LogBatch>, damage: Damage) -> Result<()> {
         let mut from = self.tail;
-        let mut open = false;
+        let mut batch = first.await;
         loop {
-            let (keys, values) = log_batch(database, from, open)?.await;
+            let (keys, values) = batch;
             let keys: Array = keys.map_err(|error| unreadable(&error))?.unchecked_into();
             let values: Array = values.map_err(|error| unreadable(&error))?.unchecked_into();
             for (key, value) in keys.iter().zip(values.iter()) {
                 let place = idb::place(&key).ok_or_else(|| corrupt("a key of the log is not ours"))?;
-                (from, open) = (place, true);
+                from = place;
                 match self.record(place, &value, damage) {
                     Ok(()) => {}
                     Err(_) if damage == Damage::Skip => {}
@@ -357,6 +398,7 @@ impl Replay {
             if keys.length() < LOG_BATCH {
                 return Ok(());
             }
+            batch = log_batch(database, from, true)?.await;
         }
     }
 
@@ -379,7 +421,7 @@ impl Replay {
                 .map_err(|what| corrupt(format!("record {}/{}: {what}", place.epoch, place.number)))?,
             // It repeats the record before it, which does not count when it stands behind a gap.
             Kind::Epoch => {}
-            Kind::Fold | Kind::Image | Kind::Base => self.resize(header),
+            Kind::Fold | Kind::Image | Kind::Base => self.resize(header)?,
         }
         self.generation = header.generation;
         Ok(())
@@ -425,7 +467,7 @@ impl Replay {
     }
 
     fn data(&mut self, header: Header, body: &[u8]) -> Result<(), &'static str> {
-        self.resize(header);
+        self.resize(header).map_err(Fault::what)?;
         let Replay { pages, generations, unfolded, .. } = self;
         record::ranges(body, header.entries, |page, offset, bytes| {
             if page >= header.pages {
@@ -436,12 +478,12 @@ impl Replay {
                 return Ok(());
             }
             unfolded.insert(segment);
-            pages.load(bytes, page as usize * PAGE + offset).map_err(|_| "no memory is left for it")
+            pages.load(bytes, page as usize * PAGE + offset).map_err(Fault::what)
         })
     }
 
     /// The database had so many pages at this record; what is cut off reads as zeros when it grows again.
-    fn resize(&mut self, header: Header) {
+    fn resize(&mut self, header: Header) -> Result<(), Fault> {
         let Header { pages, generation, .. } = header;
         if pages < self.page_count {
             let cut = pages as usize * PAGE..self.page_count as usize * PAGE;
@@ -451,19 +493,20 @@ impl Replay {
                 }
                 let start = cut.start.max(segment * SEGMENT);
                 let end = cut.end.min((segment + 1) * SEGMENT);
-                self.pages.clear(start, end);
+                self.pages.clear(start, end)?;
                 // Its base record still has what was cut off.
                 self.unfolded.insert(segment as u32);
             }
         }
         self.page_count = pages;
+        Ok(())
     }
 
     fn finish(mut self, epoch: u32, last: Header) -> Result<Loaded> {
         // What was never folded has to be folded once, so that the base has no gaps.
         let segments = self.page_count.div_ceil(SEGMENT_PAGES);
         self.unfolded.extend(self.generations.len() as u32..segments);
-        self.pages.loaded(self.page_count).map_err(out_of_memory)?;
+        self.pages.loaded(self.page_count)?;
         Ok(Loaded {
             pages: self.pages,
             epoch,

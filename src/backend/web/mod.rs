@@ -14,10 +14,12 @@ mod load;
 mod lock;
 mod pages;
 mod record;
+mod segment;
+mod unpack;
 mod vfs;
 
 #[cfg(feature = "testing")]
-pub use vfs::check_vfs;
+pub use {segment::check_segments, vfs::check_vfs};
 
 pub use self::flush::Keeping;
 use self::flush::{Flusher, Settings};
@@ -101,6 +103,7 @@ async fn open_kept(name: String, request: OpenRequest, life: &Life) -> Result<Ar
         return Err(ErrorCode::NotFound.error(format!("there is no store {name:?}")));
     }
     let engine = Engine::open(pages.clone(), &*request.clock).inspect_err(|_| database.close())?;
+    unpack::in_idle_time(&pages, &life.controller.signal());
     let settings = Settings {
         name,
         durability: request.settings.durability,
@@ -137,7 +140,7 @@ pub(crate) async fn destroy(url: &str) -> Result<()> {
 pub(crate) async fn rescue(url: &str) -> Result<Vec<u8>> {
     let name = store_name(url)?;
     match load::salvage(&name).await? {
-        Some(pages) => image::bytes(&pages),
+        Some(mut pages) => image::bytes(&mut pages),
         None => Err(ErrorCode::NotFound.error(format!("there is no store {name:?}"))),
     }
 }
@@ -396,7 +399,7 @@ impl Backend for Web {
         Box::pin(async move {
             let _turn = shared.turn().await;
             let engine = shared.engine()?;
-            image::bytes(&engine.pages.borrow())
+            image::bytes(&mut engine.pages.borrow_mut())
         })
     }
 

@@ -44,6 +44,8 @@ pub(super) enum Kind {
 
 /// Set when a record was issued while the one before it was still under way.
 pub(super) const FLAG_OPTIMISTIC: u8 = 1;
+/// Set on a base record whose segment is compressed (`segment.rs`).
+pub(super) const FLAG_PACKED: u8 = 2;
 
 /// A place in the log: epoch and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -131,6 +133,11 @@ impl Header {
         };
         Ok((header, eight(48)))
     }
+}
+
+/// The flags of a header, whatever else is wrong with it.
+pub(super) fn flags(header: &[u8]) -> u8 {
+    header.get(7).copied().unwrap_or_default()
 }
 
 /// The checksum of a record; the header's own field for it counts as zero.

@@ -4,7 +4,7 @@
 //! inside a commit, and a commit is one synchronous call. So a second connection sees exactly the committed state, also
 //! while a transaction is open on the first.
 
-use super::pages::{OutOfMemory, Pages};
+use super::pages::{Fault, Pages};
 use rsqlite_vfs::ffi::{SQLITE_FCNTL_COMMIT_PHASETWO, SQLITE_FCNTL_PRAGMA, SQLITE_NOTFOUND, SQLITE_OK, sqlite3_file};
 use rsqlite_vfs::{
     AccessMode, FileKind, LockLevel, OpenAccess, OpenOptions, OpenRequest, OpenedFile, SQLiteIoMethods, SQLiteVfs,
@@ -92,25 +92,29 @@ impl Handle {
     }
 }
 
-fn full(_: OutOfMemory) -> VfsError {
-    VfsError::new(VfsErrorCode::Full, "no memory left for the database".into())
+fn failed(fault: Fault) -> VfsError {
+    let code = match fault {
+        Fault::OutOfMemory => VfsErrorCode::Full,
+        Fault::Damaged(_) => VfsErrorCode::Corrupt,
+    };
+    VfsError::new(code, fault.what().into())
 }
 
 fn address(offset: u64) -> VfsResult<usize> {
-    usize::try_from(offset).map_err(|_| full(OutOfMemory))
+    usize::try_from(offset).map_err(|_| failed(Fault::OutOfMemory))
 }
 
 impl VfsFile for Handle {
     fn read(&mut self, buffer: &mut [u8], offset: u64) -> VfsResult<usize> {
         match usize::try_from(offset) {
-            Ok(offset) => Ok(self.pages.borrow().read(buffer, offset)),
+            Ok(offset) => self.pages.borrow_mut().read(buffer, offset).map_err(failed),
             Err(_) => Ok(0),
         }
     }
 
     fn write(&mut self, bytes: &[u8], offset: u64) -> VfsResult<()> {
         self.writable()?;
-        self.pages.borrow_mut().write(bytes, address(offset)?).map_err(full)
+        self.pages.borrow_mut().write(bytes, address(offset)?).map_err(failed)
     }
 
     fn truncate(&mut self, size: u64) -> VfsResult<()> {
@@ -120,8 +124,7 @@ impl VfsFile for Handle {
         if size > pages.size() {
             return Err(VfsError::new(VfsErrorCode::IoTruncate, "truncating does not extend a file".into()));
         }
-        pages.truncate(size);
-        Ok(())
+        pages.truncate(size).map_err(failed)
     }
 
     fn sync(&mut self, _options: SyncOptions) -> VfsResult<()> {

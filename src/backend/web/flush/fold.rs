@@ -9,8 +9,9 @@ use super::{
 };
 use crate::backend::web::idb::{self, BASE, Committing, LOG};
 use crate::backend::web::load;
-use crate::backend::web::pages::SEGMENT_PAGES;
-use crate::backend::web::record::{HEADER, Header, Kind, Place, seal};
+use crate::backend::web::pages::{Fault, SEGMENT_PAGES};
+use crate::backend::web::record::{FLAG_PACKED, Header, Kind, Place, seal};
+use crate::backend::web::segment::pack;
 use js_sys::Uint8Array;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -135,7 +136,7 @@ impl Flusher {
             let base = transaction.object_store(BASE)?;
             log.add_with_key(&Uint8Array::from(&*seal(header, &[])), &idb::key(fold.marker))?;
             if let Some(segment) = fold.segment {
-                let bytes = self.pages.borrow().flushed_segment(segment);
+                let bytes = self.pages.borrow_mut().flushed_segment(segment).map_err(unreadable)?;
                 base.put_with_key(&base_record(header, segment, &bytes), &segment.into())?;
             }
             if let Some(end) = &fold.finishes {
@@ -176,13 +177,15 @@ pub(super) fn unfold(state: &mut State, fold: &Fold, pages: u32) {
     state.frozen.push(Written { place: fold.marker, bytes: Uint8Array::from(&*seal(&header, &[])) });
 }
 
+/// Why a segment cannot be written.
+pub(super) fn unreadable(fault: Fault) -> JsValue {
+    js_sys::Error::new(fault.what()).into()
+}
+
 /// A segment as a base record.
 pub(super) fn base_record(header: &Header, segment: u32, bytes: &[u8]) -> Uint8Array {
-    let header = Header { kind: Kind::Base, entries: segment, ..*header };
-    let record = Uint8Array::new_with_length((HEADER + bytes.len()) as u32);
-    record.subarray(0, HEADER as u32).copy_from(&header.sealed(bytes));
-    record.subarray(HEADER as u32, record.length()).copy_from(bytes);
-    record
+    let header = Header { kind: Kind::Base, flags: FLAG_PACKED, entries: segment, ..*header };
+    Uint8Array::from(&*seal(&header, &pack(bytes)))
 }
 
 /// Deletes the records before `tail`. The tombstones between the epochs stay: they stop a writer of long ago.

@@ -1,7 +1,7 @@
 //! The whole database replaced by another, in one transaction.
 
 use super::{Flusher, whole};
-use crate::backend::web::flush::fold::{base_record, delete_log};
+use crate::backend::web::flush::fold::{base_record, delete_log, unreadable};
 use crate::backend::web::idb::{self, BASE, Committing, Database, LOG};
 use crate::backend::web::pages::SEGMENT_PAGES;
 use crate::backend::web::record::{Header, Kind, Place, seal};
@@ -96,7 +96,8 @@ impl Flusher {
             log.add_with_key(&Uint8Array::from(&*seal(header, &[])), &idb::key(marker))?;
             base.clear()?;
             for segment in 0..header.bases {
-                let bytes = pages.borrow().committed_segment(segment as usize).unwrap_or_default();
+                let bytes =
+                    pages.borrow_mut().committed_segment(segment as usize).map_err(unreadable)?.unwrap_or_default();
                 base.put_with_key(&base_record(header, segment, &bytes), &segment.into())?;
             }
             delete_log(&log, old_epochs, marker)

@@ -14,7 +14,10 @@ const LOOKED_AT_AFTER: Duration = Duration::from_millis(20);
 pub(super) struct Pool {
     target: Target,
     state: Mutex<State>,
+    /// For those who wait for a connection.
     changed: Condvar,
+    /// For the thread that tends the pool: it is not to be woken by every job.
+    upkeep: Condvar,
 }
 
 #[derive(Default)]
@@ -23,6 +26,8 @@ struct State {
     idle: Vec<Idle>,
     /// All that are open or being opened, lent ones included.
     open: usize,
+    /// So many wait for a connection.
+    waiting: u32,
     /// Raised when all that are idle are given up: what was lent before is not taken back.
     generation: u64,
     closed: bool,
@@ -39,7 +44,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Pool {
     pub(super) fn new(target: Target) -> Arc<Self> {
-        Arc::new(Pool { target, state: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Pool { target, state: Mutex::default(), changed: Condvar::new(), upkeep: Condvar::new() })
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -85,7 +90,9 @@ impl Pool {
                 let message = format!("all {} connections are in use", self.target.settings.pool_max);
                 return Err(ErrorCode::Timeout.error(message));
             }
+            state.waiting += 1;
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
         }
     }
 
@@ -100,6 +107,7 @@ impl Pool {
         state.open -= state.idle.len();
         let idle = std::mem::take(&mut state.idle);
         self.changed.notify_all();
+        self.upkeep.notify_all();
         drop(state);
         drop(idle);
     }
@@ -111,6 +119,7 @@ impl Pool {
         state.open -= state.idle.len();
         let idle = std::mem::take(&mut state.idle);
         self.changed.notify_all();
+        self.upkeep.notify_all();
         drop(state);
         drop(idle);
     }
@@ -134,7 +143,10 @@ impl Pool {
             Some(connection) => state.idle.push(Idle { connection, since: Instant::now() }),
             None => state.open -= 1,
         }
-        self.changed.notify_one();
+        // Who begins to wait looks first, under the same lock.
+        if state.waiting > 0 {
+            self.changed.notify_one();
+        }
     }
 }
 
@@ -173,7 +185,7 @@ fn tend_once(pool: &Weak<Pool>) -> Option<()> {
     }
     let state = locked(&pool.state);
     if !state.closed {
-        drop(pool.changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner));
+        drop(pool.upkeep.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner));
     }
     Some(())
 }

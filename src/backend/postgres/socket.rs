@@ -99,15 +99,23 @@ impl Socket {
     /// Runs `poll` with reads of this patience.
     pub(super) fn with_patience<T>(&self, patience: Patience, poll: impl FnOnce() -> T) -> io::Result<T> {
         if patience == Patience::Look {
-            self.raw().set_nonblocking(true)?;
+            self.set_nonblocking(true)?;
         }
         self.0.patience.store(patience as u8, Ordering::Relaxed);
         let polled = poll();
         self.0.patience.store(Patience::None as u8, Ordering::Relaxed);
         if patience == Patience::Look {
-            self.raw().set_nonblocking(false)?;
+            self.set_nonblocking(false)?;
         }
         Ok(polled)
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match &self.0.stream {
+            Stream::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
     }
 
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -8,13 +8,13 @@ use super::glance::Glance;
 use super::link::{Failure, Link};
 pub(super) use super::mode::{Again, Mode};
 use super::order::{Sending, in_order};
-use super::reading::{CLOSE_ENOUGH, LastTime, TOO_LATE};
-use super::statement::{Known, Prepared, render};
+use super::reading::{LastTime, TOO_LATE};
+use super::savepoints::{SAVE, UNDO};
+use super::statement::{Known, Prepared};
 use super::target::Locks;
 use super::value::{Parameter, PgRow};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Millis, Row, Value};
-use crate::platform::{Clock as _, SystemClock};
 use crate::sql::{Connection, Dialect};
 use futures_util::Stream;
 use std::cell::{Cell, RefCell};
@@ -39,16 +39,11 @@ pub(super) enum Step {
     Insert(Arc<Known>, Vec<Value<'static>>),
 }
 
-const SAVE: &str = "SAVEPOINT statement";
-const RELEASE: &str = "RELEASE statement";
-const UNDO: &str = "ROLLBACK TO statement; RELEASE statement";
-const CLOCK: &str = "SELECT clock_timestamp()";
-
 pub(super) struct PgConnection {
     link: Link,
     locks: Locks,
-    server_clock: bool,
-    prepared: RefCell<Prepared>,
+    pub(super) server_clock: bool,
+    pub(super) prepared: RefCell<Prepared>,
     pub(super) mode: Cell<Mode>,
     /// Each statement has a savepoint, so that what fails leaves the rest as it was.
     pub(super) careful: Cell<bool>,
@@ -63,21 +58,21 @@ pub(super) struct PgConnection {
     /// A statement failed, and the server refuses everything until a rollback.
     pub(super) failed: Cell<bool>,
     /// Something was undone, and with it locks were let go.
-    let_go: Cell<bool>,
+    pub(super) let_go: Cell<bool>,
     /// A statement failed, whatever came of it.
     stumbled: Cell<bool>,
     pub(super) again: Cell<Option<Again>>,
     pub(super) lost: Cell<bool>,
-    clock: Cell<Option<Millis>>,
+    pub(super) clock: Cell<Option<Millis>>,
     /// The time was reckoned from an earlier reading, before the transaction began.
-    guessed: Cell<bool>,
+    pub(super) guessed: Cell<bool>,
     /// The time must be read and not reckoned.
     pub(super) exact: Cell<bool>,
-    last_time: LastTime,
+    pub(super) last_time: LastTime,
     /// It became the only writer after it had begun.
-    upgraded: Cell<bool>,
+    pub(super) upgraded: Cell<bool>,
     /// Why the time could not be had; told by what comes next.
-    no_time: RefCell<Option<Error>>,
+    pub(super) no_time: RefCell<Option<Error>>,
     events_locked: Cell<bool>,
 }
 
@@ -248,7 +243,7 @@ impl PgConnection {
     }
 
     /// Refuses to go on where the job is to be run again, or the server would refuse.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if self.lost.get() {
             return Err(ErrorCode::Unavailable.error("the connection to the server was lost"));
         }
@@ -360,44 +355,6 @@ impl PgConnection {
         }
     }
 
-    fn prepare(&self, sql: &str) -> Result<Arc<Known>, Failure> {
-        if let Some(known) = self.prepared.borrow().get(sql) {
-            return Ok(known);
-        }
-        let statement = self.link.wait(self.link.client().prepare(&render(sql)))?;
-        Ok(self.prepared.borrow_mut().keep(sql, statement))
-    }
-
-    /// A statement that is ready to run; a savepoint before it, where that is called for.
-    pub(super) fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Arc<Known>> {
-        self.check()?;
-        let known = self.prepare(sql).map_err(|failure| {
-            self.failed.set(true);
-            self.failure(&failure)
-        })?;
-        let expected = known.statement.params().len();
-        if expected != params.len() {
-            return Err(Error::invalid("params", format!("expected {expected}, got {}", params.len())));
-        }
-        if self.careful.get() {
-            self.ahead.borrow_mut().push(Step::Command(SAVE));
-        }
-        Ok(known)
-    }
-
-    /// After a statement: lets its savepoint go, or goes back to it.
-    fn settle<T>(&self, answer: Result<T>) -> Result<T> {
-        if self.careful.get() && !self.lost.get() {
-            if answer.is_ok() {
-                self.ahead.borrow_mut().push(Step::Command(RELEASE));
-            } else if self.begun.get() && self.again.get().is_none() {
-                self.failed.set(false);
-                self.ahead.borrow_mut().push(Step::Command(UNDO));
-            }
-        }
-        answer
-    }
-
     pub(super) fn run(
         &self,
         known: &Known,
@@ -421,61 +378,10 @@ impl PgConnection {
             None => answer,
         }
     }
-
-    /// SAVEPOINT, RELEASE and ROLLBACK TO by those above; `false` when it is none of them.
-    fn command(&self, sql: &str) -> Result<bool> {
-        let Some(command) = COMMANDS.iter().find(|command| **command == sql) else { return Ok(false) };
-        let mut ahead = self.ahead.borrow_mut();
-        if let Some(name) = command.strip_prefix("ROLLBACK TO ") {
-            if self.again.get().is_some() || self.lost.get() {
-                return Ok(true);
-            }
-            // Nothing was done since.
-            if !ahead.last().is_some_and(|last| matches!(last, Step::Command(last) if saves(last, name))) {
-                self.failed.set(false);
-                self.let_go.set(true);
-                if self.upgraded.replace(false) {
-                    // That lock may have gone as well.
-                    self.mode.set(Mode::Beside);
-                }
-                ahead.push(Step::Command(command));
-            }
-            return Ok(true);
-        }
-        if let Some(name) = command.strip_prefix("RELEASE ") {
-            if self.again.get().is_some() || self.lost.get() {
-                return Ok(true);
-            }
-            if ahead.last().is_some_and(|last| matches!(last, Step::Command(last) if saves(last, name))) {
-                ahead.pop();
-                return Ok(true);
-            }
-        } else {
-            drop(ahead);
-            self.check()?;
-            ahead = self.ahead.borrow_mut();
-        }
-        ahead.push(Step::Command(command));
-        Ok(true)
-    }
 }
 
 /// So many rows are sent before their answers are read; the answers fit into what the system keeps for a socket.
 const TOGETHER: usize = 64;
-
-/// The commands that the seam is used with.
-const COMMANDS: [&str; 6] = [
-    "SAVEPOINT operation",
-    "ROLLBACK TO operation",
-    "RELEASE operation",
-    "SAVEPOINT step",
-    "ROLLBACK TO step",
-    "RELEASE step",
-];
-
-fn saves(command: &str, name: &str) -> bool {
-    command.strip_prefix("SAVEPOINT ") == Some(name)
-}
 
 pub(super) fn lost_in_commit(cause: Error) -> Error {
     let message = "the connection was lost during the commit: whether the changes are there is not known";
@@ -582,38 +488,7 @@ impl Connection for PgConnection {
     }
 
     fn now(&self) -> Option<Millis> {
-        if !self.server_clock {
-            return None;
-        }
-        if self.clock.get().is_none()
-            && matches!(self.mode.get(), Mode::Read | Mode::Beside)
-            && !self.exact.get()
-            && let Some(estimate) = self.last_time.now()
-        {
-            self.clock.set(Some(estimate));
-            self.guessed.set(!self.begun.get());
-        }
-        if self.clock.get().is_none() && self.check().is_ok() {
-            // What goes wrong here goes wrong for the whole transaction, and is told by what comes next.
-            let asked = self.statement(CLOCK, &[]).and_then(|known| {
-                let since = Instant::now();
-                let mut read = |row: &ServerRow| {
-                    if let Value::Integer(now) = PgRow(row).get(0)? {
-                        self.clock.set(Some(Millis(now)));
-                        if since.elapsed() < CLOSE_ENOUGH {
-                            self.last_time.remember(Millis(now));
-                        }
-                    }
-                    Ok(())
-                };
-                let mut ask = || self.settle(self.run(&known, &[], &mut read)).map(|_| ());
-                let begins = matches!(*self.glance.borrow(), Glance::Over);
-                // Time passes whether there is a transaction or not.
-                if begins { ask() } else { self.outside(ask) }
-            });
-            self.no_time.replace(asked.err());
-        }
-        Some(self.clock.get().unwrap_or_else(|| SystemClock.now()))
+        self.time()
     }
 
     fn execute_script(&self, sql: &str) -> Result<()> {

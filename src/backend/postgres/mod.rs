@@ -18,6 +18,7 @@ mod own;
 mod pool;
 mod reading;
 mod run;
+mod savepoints;
 mod socket;
 mod statement;
 mod target;

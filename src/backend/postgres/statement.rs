@@ -1,5 +1,10 @@
 //! Statements as PostgreSQL wants them, and those that a connection has prepared.
 
+use super::connection::{PgConnection, Step};
+use super::link::Failure;
+use super::savepoints::SAVE;
+use crate::error::{Error, Result};
+use crate::model::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -80,6 +85,33 @@ impl Prepared {
             self.order.push_back(sql.to_owned());
         }
         known
+    }
+}
+
+impl PgConnection {
+    pub(super) fn prepare(&self, sql: &str) -> Result<Arc<Known>, Failure> {
+        if let Some(known) = self.prepared.borrow().get(sql) {
+            return Ok(known);
+        }
+        let statement = self.link().wait(self.link().client().prepare(&render(sql)))?;
+        Ok(self.prepared.borrow_mut().keep(sql, statement))
+    }
+
+    /// A statement that is ready to run; a savepoint before it, where that is called for.
+    pub(super) fn statement(&self, sql: &str, params: &[Value<'_>]) -> Result<Arc<Known>> {
+        self.check()?;
+        let known = self.prepare(sql).map_err(|failure| {
+            self.failed.set(true);
+            self.failure(&failure)
+        })?;
+        let expected = known.statement.params().len();
+        if expected != params.len() {
+            return Err(Error::invalid("params", format!("expected {expected}, got {}", params.len())));
+        }
+        if self.careful.get() {
+            self.ahead.borrow_mut().push(Step::Command(SAVE));
+        }
+        Ok(known)
     }
 }
 

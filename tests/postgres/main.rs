@@ -14,6 +14,7 @@ mod processes;
 mod queue;
 mod readers;
 mod schema;
+mod single;
 mod support;
 mod writers;
 

@@ -42,8 +42,14 @@ pub(super) enum Step {
 pub(super) struct PgConnection {
     link: Link,
     locks: Locks,
+    /// How long a lock is waited for, in milliseconds.
+    pub(super) lock_timeout: u32,
     pub(super) server_clock: bool,
     pub(super) prepared: RefCell<Prepared>,
+    /// The same statements in the form in which each is a transaction by itself.
+    pub(super) by_itself: RefCell<Prepared>,
+    /// The session may write outside of a transaction; only a single insert goes out on it then.
+    pub(super) may_write: Cell<bool>,
     pub(super) mode: Cell<Mode>,
     /// Each statement has a savepoint, so that what fails leaves the rest as it was.
     pub(super) careful: Cell<bool>,
@@ -77,12 +83,15 @@ pub(super) struct PgConnection {
 }
 
 impl PgConnection {
-    pub(super) fn new(link: Link, locks: Locks, server_clock: bool, last_time: LastTime) -> Self {
+    pub(super) fn new(link: Link, locks: Locks, lock_timeout: u32, clock: Option<LastTime>) -> Self {
         PgConnection {
             link,
             locks,
-            server_clock,
+            lock_timeout,
+            server_clock: clock.is_some(),
             prepared: RefCell::default(),
+            by_itself: RefCell::default(),
+            may_write: Cell::new(false),
             mode: Cell::new(Mode::Read),
             careful: Cell::new(false),
             ahead: RefCell::default(),
@@ -99,7 +108,7 @@ impl PgConnection {
             clock: Cell::new(None),
             guessed: Cell::new(false),
             exact: Cell::new(false),
-            last_time,
+            last_time: clock.unwrap_or_default(),
             upgraded: Cell::new(false),
             no_time: RefCell::default(),
             events_locked: Cell::new(false),
@@ -182,14 +191,9 @@ impl PgConnection {
     /// `UNAVAILABLE`, and uncertain, when the answer was lost: then nobody knows whether it was committed.
     pub(super) fn commit(&self) -> Result<()> {
         if !self.begun.get() {
-            let ahead = self.ahead.take();
-            if let [Step::Begin, Step::Insert(known, params)] = ahead.as_slice() {
-                return self.insert_and_commit(known, params);
-            }
-            if !ahead.iter().any(|step| matches!(step, Step::Insert(..))) {
+            if !self.ahead.borrow().iter().any(|step| matches!(step, Step::Insert(..))) {
                 return Ok(());
             }
-            self.ahead.replace(ahead);
             self.send_ahead()?;
         }
         let mut text = String::new();
@@ -297,6 +301,7 @@ impl PgConnection {
         &self,
         request: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failure> {
+        self.keep_from_writing()?;
         self.requests.set(self.requests.get().saturating_add(1));
         let steps = self.ahead.take();
         if steps.is_empty() {

@@ -19,6 +19,7 @@ mod pool;
 mod reading;
 mod run;
 mod savepoints;
+mod single;
 mod socket;
 mod statement;
 mod target;

@@ -17,7 +17,9 @@ impl Mode {
     /// What a transaction begins with. Every database of ours has the table of migrations, and nobody writes to it: its lock
     /// is the one that writers share, or that one of them has alone. It is the first that a transaction takes.
     ///
-    /// Outside of a transaction nothing can be written. So what was sent along with a beginning that failed does nothing.
+    /// Outside of a transaction nothing can be written, on a session where anything begins
+    /// ([`PgConnection::keep_from_writing`](super::connection::PgConnection::keep_from_writing)). So what was sent along with a
+    /// beginning that failed does nothing.
     pub(super) fn begin(self) -> &'static str {
         match self {
             Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",

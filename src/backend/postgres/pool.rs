@@ -1,6 +1,7 @@
 //! The connections of one store: opened when needed, kept for the next, closed when nobody wants them.
 
 use super::connection::PgConnection;
+use super::single::Single;
 use super::target::Target;
 use crate::backend::closed;
 use crate::error::{Error, ErrorCode, Result};
@@ -33,6 +34,22 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// One that may not write outside of a transaction, if there is one: nothing has to be said to it first.
+    fn take_idle(&mut self) -> Option<Idle> {
+        match self.idle.iter().rposition(|idle| !idle.connection.may_write.get()) {
+            Some(at) => Some(self.idle.remove(at)),
+            None => self.idle.pop(),
+        }
+    }
+
+    /// One that may.
+    fn take_idle_that_may_write(&mut self) -> Option<Idle> {
+        let at = self.idle.iter().rposition(|idle| idle.connection.may_write.get())?;
+        Some(self.idle.remove(at))
+    }
+}
+
 struct Idle {
     connection: PgConnection,
     since: Instant,
@@ -62,7 +79,7 @@ impl Pool {
             if state.closed {
                 return Err(closed());
             }
-            if let Some(idle) = state.idle.pop() {
+            if let Some(idle) = state.take_idle() {
                 let generation = state.generation;
                 if idle.since.elapsed() < LOOKED_AT_AFTER {
                     return Ok(self.lend(generation, Some(idle.connection)));
@@ -198,6 +215,24 @@ pub(super) struct Lent {
 }
 
 impl Lent {
+    /// Carries out a single insert, all that a job has done here, on a connection that may do so if one is idle.
+    pub(super) fn insert_single(&mut self, row: &Single) -> Result<()> {
+        if !self.may_write.get() {
+            self.exchange();
+        }
+        (**self).insert_single(row)
+    }
+
+    /// Gives this connection, on which nothing is open, for an idle one that may write outside of a transaction.
+    fn exchange(&mut self) {
+        let mut state = locked(&self.pool.state);
+        let Some(idle) = state.take_idle_that_may_write() else { return };
+        let generation = state.generation;
+        drop(state);
+        let given = self.connection.replace(idle.connection);
+        self.pool.give_back(given, std::mem::replace(&mut self.generation, generation));
+    }
+
     /// Closes the connection.
     fn discard(mut self) {
         self.connection = None;

@@ -54,7 +54,10 @@ pub(super) fn write(pool: &Arc<Pool>, job: &mut Job<'_>) -> Result<()> {
         if outcome.is_err() {
             return Ended::Done(outcome);
         }
-        let committed = lent.commit();
+        let committed = match lent.take_single() {
+            Some(row) => lent.insert_single(&row),
+            None => lent.commit(),
+        };
         match (&committed, lent.again()) {
             // Only what was certainly not committed.
             (Err(error), Some(again)) if !error.detail().uncertain => Ended::Again(again, committed),
@@ -68,11 +71,11 @@ fn must_run_again(lent: &Lent, outcome: &Result<()>) -> Option<Again> {
     lent.again().or_else(|| (outcome.is_ok() && lent.has_failed()).then_some(Again::Alone))
 }
 
-fn repeat(pool: &Arc<Pool>, run: &mut dyn FnMut(&Lent, bool, bool) -> Ended) -> Result<()> {
+fn repeat(pool: &Arc<Pool>, run: &mut dyn FnMut(&mut Lent, bool, bool) -> Ended) -> Result<()> {
     let (mut alone, mut exact, mut conflicts, mut losses) = (false, false, 0, 0);
     loop {
-        let lent = pool.borrow()?;
-        let (again, outcome) = match run(&lent, alone, exact) {
+        let mut lent = pool.borrow()?;
+        let (again, outcome) = match run(&mut lent, alone, exact) {
             Ended::Done(outcome) => return outcome,
             Ended::Again(again, outcome) => (again, outcome),
         };

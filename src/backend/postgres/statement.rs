@@ -54,6 +54,8 @@ fn after(text: &str, from: usize, end: &str) -> usize {
 
 /// A statement that is prepared.
 pub(super) struct Known {
+    /// As it was written.
+    pub(super) sql: String,
     pub(super) statement: Statement,
     /// Whether the last job that read and began with it asked more.
     pub(super) followed: AtomicBool,
@@ -80,7 +82,8 @@ impl Prepared {
         {
             self.known.remove(&oldest);
         }
-        let known = Arc::new(Known { statement, followed: AtomicBool::default(), in_vain: AtomicBool::default() });
+        let (followed, in_vain) = (AtomicBool::default(), AtomicBool::default());
+        let known = Arc::new(Known { sql: sql.to_owned(), statement, followed, in_vain });
         if self.known.insert(sql.to_owned(), known.clone()).is_none() {
             self.order.push_back(sql.to_owned());
         }

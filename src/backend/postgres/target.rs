@@ -148,14 +148,15 @@ impl Target {
             ErrorCode::Unavailable.error("the search path names no schema; name one in the URL with ?schema=")
         })?;
         let locks = Locks::of(schema);
-        // Who writes says so when it begins.
+        // Who writes says so when it begins, or for a single insert.
         let open = format!("SET default_transaction_read_only = on; SELECT pg_advisory_lock_shared({})", locks.open);
         link.wait(link.client().batch_execute(&open)).map_err(said)?;
         // The server keeps to its own timeout; one that is stopped, or out of reach without a word, keeps to none.
         let at_most = (self.settings.statement_timeout_ms > 0)
             .then(|| Duration::from_millis(self.settings.statement_timeout_ms.into()) + GRACE);
         link.wait_at_most(at_most).map_err(|error| from_postgres(&error.into()))?;
-        Ok(PgConnection::new(link, locks, !self.settings.own_clock, self.last_time.clone()))
+        let clock = (!self.settings.own_clock).then(|| self.last_time.clone());
+        Ok(PgConnection::new(link, locks, lock_timeout, clock))
     }
 }
 

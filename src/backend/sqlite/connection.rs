@@ -13,7 +13,6 @@ const STATEMENTS: usize = 200;
 /// One SQLite connection.
 pub(crate) struct SqliteConnection {
     /// Before the connection, so that it is dropped before it.
-    #[cfg(not(target_family = "wasm"))]
     commands: super::commands::Commands,
     pub(crate) raw: rusqlite::Connection,
     #[cfg(not(target_family = "wasm"))]
@@ -30,7 +29,6 @@ impl SqliteConnection {
         // indexes, and prepares anew each time.
         raw.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(from_sqlite)?;
         let connection = SqliteConnection {
-            #[cfg(not(target_family = "wasm"))]
             commands: super::commands::Commands::default(),
             raw,
             #[cfg(not(target_family = "wasm"))]
@@ -54,7 +52,6 @@ impl SqliteConnection {
     /// Begins or ends a transaction.
     fn command(&self, command: &str) -> Result<()> {
         self.begins();
-        #[cfg(not(target_family = "wasm"))]
         if let Some(done) = self.commands.run(&self.raw, command) {
             return done;
         }
@@ -74,6 +71,12 @@ impl SqliteConnection {
             self.roll_back()?;
         }
         outcome
+    }
+
+    /// Begins a transaction that writes, to be ended by [`commit`](Self::commit) or [`roll_back`](Self::roll_back).
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn begin(&self) -> Result<()> {
+        self.command("BEGIN IMMEDIATE")
     }
 
     /// Commits the open transaction, after its keeper has kept it. When this fails the transaction is still open.

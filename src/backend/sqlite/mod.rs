@@ -1,6 +1,5 @@
 //! SQLite, in wasm and natively: what both have in common, and the native engine.
 
-#[cfg(not(target_family = "wasm"))]
 mod commands;
 mod connection;
 #[cfg(not(target_family = "wasm"))]

@@ -360,7 +360,7 @@ impl Backend for Web {
             if let Some(kept) = &shared.kept {
                 kept.flusher.check()?;
             }
-            engine.writer.execute("BEGIN IMMEDIATE", &[])?;
+            engine.writer.begin()?;
             Ok(Box::new(Open { shared, engine, ended: false, _turn: turn }) as Box<dyn Transaction>)
         })
     }
@@ -459,7 +459,7 @@ impl Transaction for Open {
     }
 
     fn commit(mut self: Box<Self>, durability: Option<Durability>) -> BoxFuture<'static, Result<()>> {
-        let committed = self.engine.writer.execute("COMMIT", &[]);
+        let committed = self.engine.writer.commit();
         self.ended = committed.is_ok();
         let kept = self.shared.kept(durability).filter(|_| self.ended);
         drop(self);

@@ -49,7 +49,7 @@ pub(super) fn unpack(body: &[u8], into: &mut Vec<u8>) -> Result<(), &'static str
     let (lengths, mut rest) = body.split_at_checked(length.div_ceil(BLOCK) * NUMBER).ok_or(short)?;
     let mut outcome = Ok(());
     // Where it stays in the processor's cache, unlike what it is added to.
-    let mut block = [0; BLOCK];
+    let mut block = vec![0; BLOCK.min(length)];
     for (place, stored) in lengths.chunks_exact(NUMBER).enumerate() {
         let block = &mut block[..BLOCK.min(length - place * BLOCK)];
         let (stored, after) = rest.split_at(rest.len().min(number(stored) as usize));

@@ -19,7 +19,7 @@ use self::issue::{Describe, Kept};
 use super::idb::{self, Committing, Database};
 use super::load::Loaded;
 use super::pages::SEGMENT_PAGES;
-use super::record::{Entries, FLAG_OPTIMISTIC, Header, Kind, Place, seal};
+use super::record::{Entries, FLAG_OPTIMISTIC, Header, Kind, Place};
 use super::vfs::SharedPages;
 use crate::backend::{Durability, FlushErrorHandler, FlushState, closed};
 use crate::error::{Error, ErrorCode, Result};
@@ -398,25 +398,25 @@ impl Flusher {
             entries.push(page, after, before);
         });
         state.generation += 1;
-        let bodies = entries.bodies();
-        let parts = bodies.len() as u16;
+        let parts = entries.parts();
+        let count = parts.len() as u16;
         let certain = state.flights.is_empty() && state.doubtful.is_none();
         let flags = if certain { 0 } else { FLAG_OPTIMISTIC };
-        for (part, (body, entries)) in (0..).zip(bodies) {
+        for (number, part) in (0..).zip(parts) {
             let header = Header {
                 kind: Kind::Data,
                 flags,
                 generation: state.generation,
                 pages: pages.committed_pages(),
                 tail: state.tail,
-                part,
-                parts,
+                part: number,
+                parts: count,
                 bases: state.bases,
-                entries,
+                entries: part.entries,
             };
             let place = Place { epoch: state.epoch, number: state.next };
             state.next += 1;
-            records.push(Written { place, bytes: Uint8Array::from(&*seal(&header, body)) });
+            records.push(Written { place, bytes: Uint8Array::from(&*part.sealed(&header)) });
         }
         (records, segments)
     }

@@ -18,12 +18,9 @@ const MAGIC: &[u8; 4] = b"SWRM";
 const VERSION: u16 = 1;
 /// The length of a header.
 pub(super) const HEADER: usize = 56;
-/// A record below this is stored inline by Chromium; above it, larger is better.
-const ONE_RECORD: usize = 58 * 1024;
-/// The length of a part when a flush takes more than one record.
-const PART: usize = 512 * 1024;
-/// Unchanged bytes between two changed ones that are cheaper to log than another range.
-const GAP: usize = 8;
+/// A record of a flush is full from this length on. Chromium keeps values below 64 KiB in its index, which is slow for many of
+/// them, and takes longer to copy those above 160 KiB.
+const FULL: usize = 120 * 1024;
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,63 +150,84 @@ pub(super) fn seal(header: &Header, body: &[u8]) -> Vec<u8> {
     record
 }
 
-/// Collects entries and cuts them into records.
+/// Collects entries into the records of a flush: one, or as many as get full.
 #[derive(Default)]
 pub(super) struct Entries {
-    body: Vec<u8>,
-    /// Where each entry ends.
-    ends: Vec<usize>,
+    full: Vec<Part>,
+    last: Part,
+}
+
+/// A record in the making: room for the header, and the body.
+#[derive(Default)]
+pub(super) struct Part {
+    record: Vec<u8>,
+    pub(super) entries: u32,
 }
 
 impl Entries {
     /// Adds a page by what differs from `before`; nothing when it is the same.
     pub(super) fn push(&mut self, page: u32, after: &[u8], before: Option<&[u8]>) {
-        let start = self.body.len();
-        self.body.extend_from_slice(&page.to_le_bytes());
-        self.body.extend_from_slice(&[0, 0]);
+        if self.last.record.len() >= FULL {
+            // There are many, so this one gets about as long.
+            let next = Part { record: Vec::with_capacity(FULL + 2 * PAGE), entries: 0 };
+            self.full.push(std::mem::replace(&mut self.last, next));
+        }
+        self.last.push(page, after, before);
+    }
+
+    /// The records, of which the last may be empty only if it is the only one.
+    pub(super) fn parts(mut self) -> Vec<Part> {
+        if self.last.entries > 0 || self.full.is_empty() {
+            self.full.push(self.last);
+        }
+        self.full
+    }
+}
+
+impl Part {
+    fn push(&mut self, page: u32, after: &[u8], before: Option<&[u8]>) {
+        if self.record.is_empty() {
+            self.record.extend_from_slice(&[0; HEADER]);
+        }
+        let is_new = before.is_none();
+        let before = before.unwrap_or(&ZEROS[..after.len()]);
+        let start = self.record.len();
+        self.record.extend_from_slice(&page.to_le_bytes());
+        self.record.extend_from_slice(&[0, 0]);
         let mut ranges = 0_u16;
         let mut at = 0;
         while let Some(from) = next_difference(after, before, at) {
             let to = end_of_difference(after, before, from);
             ranges += 1;
-            self.body.extend_from_slice(&(from as u16).to_le_bytes());
-            self.body.extend_from_slice(&((to - from) as u16).to_le_bytes());
-            self.body.extend_from_slice(&after[from..to]);
+            self.record.extend_from_slice(&(from as u16).to_le_bytes());
+            self.record.extend_from_slice(&((to - from) as u16).to_le_bytes());
+            self.record.extend_from_slice(&after[from..to]);
             at = to;
         }
-        if ranges == 0 && before.is_some() {
-            self.body.truncate(start);
+        if ranges == 0 && !is_new {
+            self.record.truncate(start);
             return;
         }
-        self.body[start + 4..start + 6].copy_from_slice(&ranges.to_le_bytes());
-        self.ends.push(self.body.len());
+        self.record[start + 4..start + 6].copy_from_slice(&ranges.to_le_bytes());
+        self.entries += 1;
     }
 
-    /// The bodies of the records, each with its number of entries: one if it is small, else parts of about 512 KiB.
-    pub(super) fn bodies(&self) -> Vec<(&[u8], u32)> {
-        if self.body.len() + HEADER <= ONE_RECORD {
-            return vec![(&self.body, self.ends.len() as u32)];
-        }
-        let mut bodies = Vec::new();
-        let (mut start, mut entries) = (0, 0);
-        for (index, &end) in self.ends.iter().enumerate() {
-            entries += 1;
-            if end - start >= PART || index + 1 == self.ends.len() {
-                bodies.push((&self.body[start..end], entries));
-                start = end;
-                entries = 0;
-            }
-        }
-        bodies
+    /// The whole record.
+    pub(super) fn sealed(mut self, header: &Header) -> Vec<u8> {
+        self.record.resize(self.record.len().max(HEADER), 0);
+        let (head, body) = self.record.split_at_mut(HEADER);
+        head.copy_from_slice(&header.sealed(body));
+        self.record
     }
 }
 
-/// The first byte from `at` on that differs from `before`, or from zero.
-fn next_difference(after: &[u8], before: Option<&[u8]>, at: usize) -> Option<usize> {
-    const ZEROS: [u8; 4096] = [0; 4096];
-    let before = before.unwrap_or(&ZEROS[..after.len()]);
+/// What a page was that was not there.
+static ZEROS: [u8; PAGE] = [0; PAGE];
+
+/// The first byte from `at` on that differs.
+fn next_difference(after: &[u8], before: &[u8], at: usize) -> Option<usize> {
     let (a, a_rest) = after[at..].as_chunks::<8>();
-    let (b, b_rest) = before[at..after.len()].as_chunks::<8>();
+    let (b, b_rest) = before[at..].as_chunks::<8>();
     let differs = |(x, y): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*x) != u64::from_le_bytes(*y);
     if let Some(word) = a.iter().zip(b).position(differs) {
         let within = a[word].iter().zip(&b[word]).position(|(x, y)| x != y).unwrap_or(0);
@@ -218,18 +236,19 @@ fn next_difference(after: &[u8], before: Option<&[u8]>, at: usize) -> Option<usi
     a_rest.iter().zip(b_rest).position(|(x, y)| x != y).map(|n| at + a.len() * 8 + n)
 }
 
-/// Where the difference that begins at `from` ends: before the next run of equal bytes that is long enough.
-fn end_of_difference(after: &[u8], before: Option<&[u8]>, from: usize) -> usize {
-    let old = |at: usize| before.map_or(0, |before| before[at]);
+/// Where the difference that begins at `from` ends: before the next eight bytes that are equal. Fewer are cheaper to log than
+/// another range.
+fn end_of_difference(after: &[u8], before: &[u8], from: usize) -> usize {
+    let word = |bytes: &[u8], at: usize| bytes.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word));
     let mut end = from + 1;
-    let mut at = end;
-    while at < after.len() && at - end < GAP {
-        if after[at] != old(at) {
-            end = at + 1;
+    while let (Some(new), Some(old)) = (word(after, end), word(before, end)) {
+        match new ^ old {
+            0 => return end,
+            // Little-endian: the last byte that differs is the highest one.
+            differs => end += 8 - differs.leading_zeros() as usize / 8,
         }
-        at += 1;
     }
-    end
+    (end..after.len()).rev().find(|&at| after[at] != before[at]).map_or(end, |last| last + 1)
 }
 
 /// Calls `each` with page, offset in the page and bytes of every range in a body.

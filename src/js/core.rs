@@ -8,6 +8,7 @@
 
 use super::error::{text, thrown};
 use super::options::{OpenOptions, durability};
+use super::pieces;
 use crate::api::{self, Access, Operation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Millis, Value, json};
@@ -137,11 +138,10 @@ impl Core {
         .map_err(|error| thrown(&error))
     }
 
-    /// As [`call`](Self::call), with long arguments as UTF-8: a browser converts those faster than wasm-bindgen copies them.
+    /// As [`call`](Self::call), with long arguments in pieces of text.
     #[wasm_bindgen(js_name = callLong)]
-    pub fn call_long(&self, operation: u32, arguments: Vec<u8>) -> Result<JsValue, JsValue> {
-        let refused = |_| thrown(&Error::invalid("arguments", "is not UTF-8"));
-        self.call(operation, String::from_utf8(arguments).map_err(refused)?)
+    pub fn call_long(&self, operation: u32, arguments: Array) -> Result<JsValue, JsValue> {
+        self.call(operation, pieces::joined(&arguments).map_err(|error| thrown(&error))?)
     }
 
     /// Runs several operations in one transaction: `[[number, [arguments…]], …]`. Answers the JSON text of an array.
@@ -172,6 +172,12 @@ impl Core {
             })
         };
         run().map_err(|error: Error| thrown(&error))
+    }
+
+    /// As [`call_in`](Self::call_in), with long arguments in pieces of text.
+    #[wasm_bindgen(js_name = callLongIn)]
+    pub fn call_long_in(&self, transaction: u32, operation: u32, arguments: Array) -> Result<JsValue, JsValue> {
+        self.call_in(transaction, operation, pieces::joined(&arguments).map_err(|error| thrown(&error))?)
     }
 
     /// Commits a transaction; resolves when it is as durable as asked.

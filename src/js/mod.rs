@@ -4,5 +4,6 @@ mod core;
 mod error;
 mod options;
 mod panic;
+mod pieces;
 
 pub use self::core::Core;

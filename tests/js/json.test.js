@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { load, throws } from './support.js';
 
-const { encode } = await load('runtime/json.js');
+const { encode, encodeInPieces } = await load('runtime/json.js');
 
 const nested = (depth) => {
   let value = [];
@@ -141,6 +141,31 @@ test('a_fault_in_one_of_many_rows_names_the_row', () => {
   const rows = [{ payload: 1 }, { payload: 2 }, { payload: { a: [NaN] } }];
   refused([rows], { field: 'payload.a[0]', index: 2 });
   refused([['a', 1n]], { index: 1, field: 'ids' }, 0, ['ids']);
+});
+
+test('many_rows_come_in_pieces_of_the_same_text', () => {
+  for (const count of [256, 257, 512, 1000]) {
+    const rows = Array.from({ length: count }, (_, i) => ({ taskType: `t${i}`, payload: { i, text: 'ü😀"' } }));
+    for (const args of [[rows], ['stream', rows, { expected: 'any' }], [rows, undefined, rows]]) {
+      const text = encodeInPieces(args, 0);
+      assert.equal(Array.isArray(text), count > 256);
+      assert.equal(encode(args, 0), JSON.stringify(args));
+    }
+  }
+});
+
+test('a_lone_surrogate_in_one_of_many_rows_names_the_row', () => {
+  const rows = Array.from({ length: 700 }, () => ({ taskType: 't', payload: { a: ['ok'], 'b c': 'ok' } }));
+  for (const [at, payload, field] of [[3, { a: ['ok', 'x\ud800'] }, 'payload.a[1]'], [600, { 'b\udc00': 1 }, 'payload'], [699, '\udfff', 'payload']]) {
+    const bad = rows.with(at, { taskType: 't', payload });
+    refused([bad], { field, index: at, message: /lone surrogate/ });
+  }
+  refused([rows.with(300, { taskType: '\udbff', payload: 1 })], { field: 'taskType', index: 300 });
+});
+
+test('text_that_looks_like_an_escaped_surrogate_is_kept', () => {
+  const args = task({ text: String.raw`\ud800`, '\\udc00': ['\\ud83d'] });
+  assert.equal(encode(args, 0), JSON.stringify(args));
 });
 
 test('a_fault_in_an_argument_itself_names_the_argument', () => {

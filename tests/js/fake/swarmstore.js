@@ -76,8 +76,8 @@ export class Core {
     return this.#inTurn(() => answer(this.#apply(this.#rows, name, JSON.parse(text))));
   }
 
-  callLong(op, bytes) {
-    return this.call(op, new TextDecoder().decode(bytes));
+  callLong(op, pieces) {
+    return this.call(op, pieces.join(''));
   }
 
   async batch(text) {
@@ -111,6 +111,10 @@ export class Core {
     const transaction = this.#transactions.get(id);
     if (!transaction) throw refusal('CLOSED');
     return answer(this.#apply(transaction.rows, OPERATIONS[op][0], JSON.parse(text)));
+  }
+
+  callLongIn(id, op, pieces) {
+    return this.callIn(id, op, pieces.join(''));
   }
 
   async commit(id, durability) {

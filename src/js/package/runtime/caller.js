@@ -4,7 +4,7 @@
  */
 import { argumentsOf, makerOf, numberOf, rawOf } from './catalogue.js';
 import { invalid, SwarmStoreError } from './error.js';
-import { encode } from './json.js';
+import { encode, encodeInPieces } from './json.js';
 
 /**
  * What answers to operations: a store's channel, or the line of one transaction.
@@ -21,13 +21,14 @@ export class Caller {
   }
 
   /**
-   * `text` is the JSON of the positional arguments, the answer that of the result, or undefined for "not there". A local store
+   * `text` is the JSON of the positional arguments, in pieces when it is long, the answer that of the result, or undefined for
+   * "not there". A local store
    * answers reads at once, and then the promise made in `invoke` is the only one; a write whose outcome is known but not kept
    * yet is answered by both, the text and the promise that it is kept.
    *
    * @abstract
    * @param {number} op
-   * @param {string} text
+   * @param {string | string[]} text
    * @returns {string | undefined | Promise<string | undefined> | [string | undefined, Promise<unknown>]}
    * @throws {SwarmStoreError}
    */
@@ -45,7 +46,7 @@ export class Caller {
   invoke(op, args, raw) {
     try {
       this.check();
-      const answer = this.call(op, encode(args, raw, argumentsOf(op)));
+      const answer = this.call(op, encodeInPieces(args, raw, argumentsOf(op)));
       const make = makerOf(op);
       if (typeof answer !== 'object') return Promise.resolve(decode(answer, make));
       if (answer instanceof Promise) return answer.then((text) => decode(text, make));

@@ -49,6 +49,15 @@ class Path {
   }
 }
 
+/** So many rows make a piece of text. */
+const ROWS = 256;
+
+/**
+ * Whether texts are looked into for lone surrogates. `JSON.stringify` finds them as well, for nothing: it escapes them. So this
+ * is only done when it did, to say where they are.
+ */
+let careful = false;
+
 /**
  * The JSON text of a call's positional arguments.
  *
@@ -59,6 +68,80 @@ class Path {
  * @throws {SwarmStoreError} INVALID_ARGUMENT, with `field` (a path like `payload.steps[3].score`) and, for rows of an array, `index`
  */
 export function encode(args, raw, names) {
+  return joined(encodeInPieces(args, raw, names));
+}
+
+/**
+ * As {@link encode}. Many rows are made several texts, to be put together where they are needed: browsers are faster at that.
+ *
+ * @param {unknown[]} args
+ * @param {number} raw
+ * @param {readonly string[]} [names]
+ * @returns {string | string[]}
+ * @throws {SwarmStoreError}
+ */
+export function encodeInPieces(args, raw, names) {
+  const kept = checked(args, raw, names);
+  const text = kept.some(isLong) ? pieces(kept) : JSON.stringify(kept);
+  if (typeof text === 'string' ? hasEscaped(text) : text.some(hasEscaped)) {
+    careful = true;
+    try {
+      checked(kept, raw, names);
+    } finally {
+      careful = false;
+    }
+  }
+  return text;
+}
+
+/** @param {string | string[]} text */
+export function joined(text) {
+  return typeof text === 'string' ? text : text.join('');
+}
+
+/**
+ * Whether there may be a lone surrogate in it. No other escape begins like theirs; an escaped backslash before a `u` may look like it.
+ * @param {string} text
+ */
+function hasEscaped(text) {
+  return text.includes('\\ud');
+}
+
+/** @param {unknown} arg */
+function isLong(arg) {
+  return Array.isArray(arg) && arg.length > ROWS;
+}
+
+/**
+ * @param {unknown[]} args
+ * @returns {string[]}
+ */
+function pieces(args) {
+  const all = [];
+  for (const arg of args) {
+    all.push(all.length === 0 ? '[' : ',');
+    if (!isLong(arg)) {
+      all.push(JSON.stringify(arg) ?? 'null');
+      continue;
+    }
+    const rows = /** @type {unknown[]} */ (arg);
+    for (let from = 0; from < rows.length; from += ROWS) {
+      all.push(from === 0 ? '[' : ',', JSON.stringify(rows.slice(from, from + ROWS)).slice(1, -1));
+    }
+    all.push(']');
+  }
+  all.push(']');
+  return all;
+}
+
+/**
+ * The arguments, checked, with dates converted.
+ * @param {unknown[]} args
+ * @param {number} raw
+ * @param {readonly string[]} [names]
+ * @returns {unknown[]}
+ */
+function checked(args, raw, names) {
   let length = args.length;
   while (length > 0 && args[length - 1] === undefined) length -= 1;
   if (length !== args.length) args = args.slice(0, length);
@@ -72,7 +155,7 @@ export function encode(args, raw, names) {
     const kept = isJson ? json(/** @type {object} */ (value), 0, 0, path) : plain(value, path);
     if (kept !== value) args = Object.assign([...args], { [i]: kept });
   }
-  return JSON.stringify(args);
+  return args;
 }
 
 /**
@@ -138,7 +221,7 @@ function record(value, at, depth, path) {
   if (!isPlain(value)) return time(value, at, path);
   for (const key in value) {
     const item = value[key];
-    if (!isWellFormed(key)) throw path.refuse(at, 'a key has a lone surrogate');
+    if (careful && !isWellFormed(key)) throw path.refuse(at, 'a key has a lone surrogate');
     if (item === undefined || isScalar(item)) continue;
     keys[at] = key;
     if (typeof item !== 'object') {
@@ -179,7 +262,7 @@ function json(value, at, depth, path) {
   if (!isPlain(value)) throw path.refuse(at, notPlain(value));
   for (const key in value) {
     const item = /** @type {any} */ (value)[key];
-    if (!isWellFormed(key)) throw path.refuse(at, 'a key has a lone surrogate');
+    if (careful && !isWellFormed(key)) throw path.refuse(at, 'a key has a lone surrogate');
     if (item === undefined || isScalar(item)) continue;
     keys[at] = key;
     if (typeof item === 'object') json(item, at + 1, depth + 1, path);
@@ -193,7 +276,7 @@ function json(value, at, depth, path) {
  * @param {unknown} value
  */
 function isScalar(value) {
-  if (typeof value === 'string') return isWellFormed(value);
+  if (typeof value === 'string') return !careful || isWellFormed(value);
   // Beyond 2^53 every double is an integer, so this one comparison finds those, NaN and the infinities.
   if (typeof value === 'number') return value <= MAX_INTEGER && value >= -MAX_INTEGER;
   return value === null || typeof value === 'boolean';

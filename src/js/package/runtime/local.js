@@ -9,10 +9,8 @@ import * as originStorage from './origin-storage.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 
-/** From this length on, arguments go over as bytes. */
+/** From this length on, arguments are written to the memory of wasm by the browser's own encoder. */
 const LONG = 4096;
-
-const encoder = new TextEncoder();
 
 /** Why nothing may be asked of a store or its transactions any more, if so. */
 class Gate {
@@ -74,14 +72,15 @@ export class LocalChannel extends Channel {
 
   /**
    * @param {number} op
-   * @param {string} text
+   * @param {string | string[]} text
    * @returns {string | undefined | Promise<string | undefined> | [string | undefined, Promise<unknown>]}
    */
   call(op, text) {
     this.check();
+    const long = pieces(text);
     let answer;
     try {
-      answer = text.length < LONG ? this.#core.call(op, text) : this.#core.callLong(op, encoder.encode(text));
+      answer = long ? this.#core.callLong(op, long) : this.#core.call(op, text);
     } catch (thrown) {
       throw this.#engine.failure(thrown);
     }
@@ -264,13 +263,14 @@ class LocalLine extends Caller {
 
   /**
    * @param {number} op
-   * @param {string} text
+   * @param {string | string[]} text
    * @returns {string | undefined}
    */
   call(op, text) {
     this.check();
+    const long = pieces(text);
     try {
-      return this.#core.callIn(this.#id, op, text);
+      return long ? this.#core.callLongIn(this.#id, op, long) : this.#core.callIn(this.#id, op, text);
     } catch (thrown) {
       throw this.#engine.failure(thrown);
     }
@@ -348,6 +348,15 @@ class LocalLine extends Caller {
     if (this.#engine.shut) throw this.#engine.shut();
     if (this.#over) throw closed(this.#over);
   }
+}
+
+/**
+ * The pieces of long arguments; undefined for short ones.
+ * @param {string | string[]} text
+ */
+function pieces(text) {
+  if (typeof text !== 'string') return text;
+  return text.length < LONG ? undefined : [text];
 }
 
 /**

@@ -6,6 +6,7 @@ import { Caller } from './caller.js';
 import { nameOf } from './catalogue.js';
 import { Channel } from './channel.js';
 import { closed, fromPlain, invalid, SwarmStoreError } from './error.js';
+import { joined } from './json.js';
 import { Presence } from './presence.js';
 import { PROTOCOL_VERSION } from './protocol.js';
 
@@ -83,12 +84,12 @@ export class RemoteChannel extends Channel {
 
   /**
    * @param {number} op
-   * @param {string} text
+   * @param {string | string[]} text
    * @returns {Promise<string | undefined>}
    */
   call(op, text) {
     this.check();
-    return this.ask({ ask: 'call', name: nameOf(op), text });
+    return this.ask({ ask: 'call', name: nameOf(op), text: joined(text) });
   }
 
   /**
@@ -301,12 +302,12 @@ class RemoteLine extends Caller {
 
   /**
    * @param {number} op
-   * @param {string} text
+   * @param {string | string[]} text
    * @returns {Promise<string | undefined>}
    */
   call(op, text) {
     this.check();
-    return this.#channel.ask({ ask: 'call', tx: this.#tx, name: nameOf(op), text });
+    return this.#channel.ask({ ask: 'call', tx: this.#tx, name: nameOf(op), text: joined(text) });
   }
 
   /**

@@ -4,6 +4,7 @@
 //! the text refuses what another reader would lose or read differently: duplicate keys, lone surrogates, integers that
 //! a double cannot hold, and nesting deeper than [`MAX_DEPTH`].
 
+use super::plain;
 use crate::error::{Error, Result};
 use crate::platform::double;
 use std::borrow::Cow;
@@ -309,11 +310,11 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let from = self.at;
         loop {
+            self.at += plain::length(&self.text.as_bytes()[self.at..]);
             match self.peek() {
                 b'"' => break,
                 b'\\' => self.escape()?,
-                0..=0x1f => return Err(self.syntax()),
-                _ => self.at += 1,
+                _ => return Err(self.syntax()),
             }
         }
         self.at += 1;
@@ -392,7 +393,10 @@ fn too_deep() -> String {
 
 /// A value that the reader has walked over as a part of something larger: whether it is nested too deep by itself.
 pub(crate) fn check_depth(raw: &str) -> Result<(), String> {
-    // Few brackets cannot be nested deep; that is all there is to do for almost every value.
+    // What is short or has few brackets cannot be nested deep; that is all there is to do for almost every value.
+    if raw.len() <= 2 * MAX_DEPTH {
+        return Ok(());
+    }
     let brackets = raw.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
     if brackets > MAX_DEPTH { whole(raw).map(|_| ()) } else { Ok(()) }
 }
@@ -543,13 +547,12 @@ pub(crate) fn text(raw: &str) -> Result<Cow<'_, str>, String> {
 /// compared with ours as text.
 pub(crate) fn write_text(text: &str, out: &mut String) {
     out.push('"');
-    let mut clean = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[clean..at]);
-        clean = at + 1;
+    let mut rest = text;
+    loop {
+        let (clean, special) = rest.split_at(plain::length(rest.as_bytes()));
+        out.push_str(clean);
+        let Some(&byte) = special.as_bytes().first() else { break };
+        rest = &special[1..];
         match byte {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
@@ -564,7 +567,6 @@ pub(crate) fn write_text(text: &str, out: &mut String) {
             }
         }
     }
-    out.push_str(&text[clean..]);
     out.push('"');
 }
 

@@ -11,6 +11,7 @@ mod id;
 pub(crate) mod json;
 pub(crate) mod packed;
 mod patch;
+mod plain;
 mod record;
 mod task;
 mod time;

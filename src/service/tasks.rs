@@ -52,8 +52,8 @@ impl Rules for Task {
 
     type Draft = Draft;
 
-    fn draft(cx: &Context<'_>, new: NewTask) -> Result<Draft> {
-        let id = match new.id.clone() {
+    fn draft(cx: &Context<'_>, mut new: NewTask) -> Result<Draft> {
+        let id = match new.id.take() {
             Some(id) => id,
             None => TaskId::new(cx.fresh_id())?,
         };

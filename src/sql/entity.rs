@@ -10,6 +10,9 @@ pub trait Entity: Record {
     /// Fields that are not stored in the table but read with an expression.
     const DERIVED: &'static [Derived] = &[];
 
+    /// Columns that refer to rows by foreign keys.
+    const REFERENCES: &'static [&'static str] = &[];
+
     /// Its table, for what works on all tables alike.
     const DESCRIPTION: &'static Table =
         &Table { name: Self::TABLE, record: Self::TYPE_NAME, fields: Self::FIELDS, derived: Self::DERIVED };
@@ -106,9 +109,10 @@ impl Statements {
 }
 
 macro_rules! entity {
-    ($record:ty $(, $derived:expr)?) => {
+    ($record:ty $(, $derived:expr, $references:expr)?) => {
         impl Entity for $record {
-            $(const DERIVED: &'static [Derived] = $derived;)?
+            $(const DERIVED: &'static [Derived] = $derived;
+            const REFERENCES: &'static [&'static str] = $references;)?
             fn statements(dialect: Dialect) -> &'static Statements {
                 static SQLITE: OnceLock<Statements> = OnceLock::new();
                 #[cfg(feature = "postgres")]
@@ -149,5 +153,6 @@ entity!(
                        to_json(message)::text || '}', ',' ORDER BY number) || ']' \
                        FROM task_errors WHERE task_id = tasks.id) END COLLATE \"C\")",
         },
-    ]
+    ],
+    &["parent_task_id", "agent_id"]
 );

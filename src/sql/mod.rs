@@ -4,6 +4,7 @@ mod condition;
 mod connection;
 mod dialect;
 mod entity;
+mod insertion;
 mod migrate;
 mod query;
 pub(crate) mod repository;

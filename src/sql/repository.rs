@@ -2,6 +2,7 @@
 
 use super::condition::Statement;
 use super::entity::Table;
+use super::insertion::{Insertion, ROWS};
 use super::query::Parts;
 use super::{Connection, Dialect, Entity, Order, Query, Row, Sql, Value};
 use crate::error::{Error, Result};
@@ -42,60 +43,15 @@ pub(crate) fn insert<E: Entity>(connection: &dyn Connection, record: &E) -> Resu
     connection.execute_likely(&E::statements(connection.dialect()).insert, &values)
 }
 
-/// So many rows are looked at together to find what they leave out.
-const ROWS: usize = 64;
-
 /// Inserts all; `false` when an id or another unique value was taken, and then some may be there and some not.
-///
-/// One statement for many rows would be slower in SQLite: it keeps what it takes to undo such a statement by itself.
 pub(crate) fn insert_all<E: Entity, R: AsRef<E>>(connection: &dyn Connection, records: &[R]) -> Result<bool> {
-    let stored: Vec<usize> = (0..E::FIELDS.len()).filter(|place| E::is_stored(E::FIELDS[*place].name)).collect();
-    let names: Vec<_> = stored.iter().map(|place| E::FIELDS[*place].name).collect();
-    let mut values = Vec::with_capacity(ROWS * names.len());
-    let mut statement = Insert::default();
+    let mut insertion = Insertion::new::<E>();
     for rows in records.chunks(ROWS) {
-        values.clear();
-        values.extend(rows.iter().flat_map(|row| stored.iter().map(|place| row.as_ref().value(*place))));
-        if !statement.run(connection, E::TABLE, &names, &mut values)? {
+        if !insertion.rows(connection, rows)? {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// The statement that inserted the rows before.
-#[derive(Default)]
-struct Insert {
-    /// Which of the columns it names.
-    columns: Vec<bool>,
-    sql: String,
-}
-
-impl Insert {
-    /// Inserts rows whose values follow one another. Columns in which none of them has anything are not named, which spares
-    /// binding them.
-    fn run(
-        &mut self,
-        connection: &dyn Connection,
-        table: &str,
-        names: &[&str],
-        values: &mut Vec<Value<'_>>,
-    ) -> Result<bool> {
-        let said = |at| values.iter().skip(at).step_by(names.len()).any(|value| *value != Value::Null);
-        let columns: Vec<bool> = (0..names.len()).map(said).collect();
-        let mut column = columns.iter().cycle();
-        let rows = values.len() / names.len();
-        values.retain(|_| column.next() == Some(&true));
-        let names = || names.iter().zip(&columns).filter(|(_, said)| **said).map(|(name, _)| *name);
-        let width = names().count();
-        if self.columns != columns {
-            let names = names().collect::<Vec<_>>().join(", ");
-            let places = (1..=width).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
-            self.sql = format!("INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING");
-            self.columns = columns;
-        }
-        Ok(connection.execute_each(&self.sql, width, values)? == rows)
-    }
 }
 
 /// Reads one by id. In a transaction that writes it stays as it is until that ends.

@@ -135,8 +135,18 @@ impl Connection for SqliteConnection {
 
     fn execute_each(&self, sql: &str, width: usize, params: &[Value<'_>]) -> Result<usize> {
         let mut statement = self.raw.prepare_cached(sql).map_err(from_sqlite)?;
+        let mut before: &[Value<'_>] = &[];
         for (done, row) in params.chunks(width).enumerate() {
-            bind(&mut statement, row)?;
+            if before.is_empty() {
+                bind(&mut statement, row)?;
+            } else {
+                // What is bound stays bound, and rows that are written together have much in common.
+                let differ = row.iter().zip(before).enumerate().filter(|(_, (value, before))| value != before);
+                for (at, (value, _)) in differ {
+                    statement.raw_bind_parameter(at + 1, value).map_err(from_sqlite)?;
+                }
+            }
+            before = row;
             if statement.raw_execute().map_err(from_sqlite)? == 0 {
                 return Ok(done);
             }

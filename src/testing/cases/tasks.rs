@@ -208,27 +208,43 @@ pub async fn a_long_line_of_subtasks_is_deleted_as_a_whole(subject: Subject) {
 
 pub async fn adding_many_tasks_is_all_or_nothing_and_names_the_row_that_failed(subject: Subject) {
     subject.arrange_tasks(vec![task("k").unique_key("key")]).await;
+    // Enough that they are inserted together, and that rows differ in what those before had in common.
+    let varied = |number: usize| {
+        let task = task(&format!("t{number}")).priority(Priority::LOW).max_retries(u32::from(number.is_multiple_of(5)));
+        match number {
+            400.. if number.is_multiple_of(2) => task.queue("late").unique_key(format!("key {number}")),
+            _ => task,
+        }
+    };
     let many = |odd: NewTask| {
-        let mut tasks: Vec<_> = (0..200).map(|number| task(&format!("t{number}")).priority(Priority::LOW)).collect();
-        tasks[150] = odd;
+        let mut tasks: Vec<_> = (0..700).map(varied).collect();
+        tasks[550] = odd;
         tasks
     };
-    for (odd, code) in [
-        (task("t3"), Conflict),
-        (task("u").unique_key("key"), Conflict),
-        (task("u").parent_task_id(task_id("nobody")), Constraint),
-        (task_after("u", &["nobody"]), InvalidArgument),
+    for (odd, code, index) in [
+        (task("t3"), Conflict, 550),
+        (task("t549"), Conflict, 550),
+        (task("t551"), Conflict, 551),
+        (task("u").unique_key("key"), Conflict, 550),
+        (task("u").unique_key("key 548"), Conflict, 550),
+        (task("u").parent_task_id(task_id("nobody")), Constraint, 550),
+        (task("u").parent_task_id(task_id("t560")), Constraint, 550),
+        (task_after("u", &["nobody"]), InvalidArgument, 550),
     ] {
         let tasks = many(odd);
         let error = refused(subject.write(move |tx| tx.tasks().add_many(tasks.clone())).await, code);
-        assert_eq!(error.detail().index, Some(150));
+        assert_eq!(error.detail().index, Some(index));
         assert_eq!(subject.read(|tx| tx.tasks().count(&Query::new())).await.unwrap(), 1);
     }
     let tasks = many(task("u").unique_key("key").on_conflict(OnConflict::Existing).run_at(Millis(7)));
     let added = subject.write(move |tx| tx.tasks().add_many(tasks.clone())).await.unwrap();
-    assert_eq!((added.len(), added[150].id.as_str(), added[151].id.as_str()), (200, "k", "t151"));
-    assert_eq!(subject.read(|tx| tx.tasks().count(&Query::new())).await.unwrap(), 200);
-    for row in [0, 199] {
-        assert_eq!(subject.task(added[row].id.as_str()).await, added[row]);
-    }
+    assert_eq!((added.len(), added[550].id.as_str(), added[551].id.as_str()), (700, "k", "t551"));
+    assert_eq!(subject.read(|tx| tx.tasks().count(&Query::new())).await.unwrap(), 700);
+    subject.write(|tx| tx.tasks().delete_where(&Task::ID.ne(task_id("k")))).await.unwrap();
+
+    let tasks = many(task("u"));
+    let mut added = subject.write(move |tx| tx.tasks().add_many(tasks.clone())).await.unwrap();
+    added.sort_by(|a, b| a.id.cmp(&b.id));
+    let stored = subject.read(|tx| tx.tasks().list(&Query::new().filter(Task::ID.ne(task_id("k"))).unlimited())).await;
+    assert_eq!(stored.unwrap(), added);
 }

@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use swarmstore::testing::TestClock;
 use swarmstore::{ErrorCode, Options, Query, Store, TaskId, Value};
 use tokio_postgres::Config;
@@ -124,6 +125,30 @@ fn an_import_waits_for_a_single_insert_and_a_single_insert_for_an_import() {
     assert!(store.read_blocking(|tx| tx.tasks().get("task")).unwrap().is_some());
     drop(held);
     [store, another].iter().for_each(close);
+}
+
+#[test]
+fn the_first_insert_into_a_table_waits_for_the_only_writer_like_any_other() {
+    let schema = Schema::new();
+    let (store, other) = (open_with(&schema, Store::options().pool_max(1)), Other::new(&schema));
+    // From here on the session may write, and has prepared this insert and no other.
+    store.write_blocking(|tx| tx.agents().add(agent("ada"))).unwrap();
+
+    other.run("BEGIN; LOCK TABLE schema_migrations IN EXCLUSIVE MODE");
+    let waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = 'schema_migrations'::regclass";
+    std::thread::scope(|scope| {
+        let insert = scope.spawn(|| store.write_blocking(|tx| tx.tasks().add(task("task"))));
+        // To prepare it takes the lock too, and waits for it 50 ms at most; then it waits in a transaction.
+        std::thread::sleep(Duration::from_millis(200));
+        while other.integer(waiting) == 0 {
+            assert!(!insert.is_finished(), "it did not wait: {:?}", insert.join());
+            std::thread::yield_now();
+        }
+        other.run("COMMIT");
+        insert.join().unwrap().unwrap();
+    });
+    assert!(store.read_blocking(|tx| tx.tasks().get("task")).unwrap().is_some());
+    close(&store);
 }
 
 #[test]

@@ -82,11 +82,11 @@ impl Pool {
             if let Some(idle) = state.take_idle() {
                 let generation = state.generation;
                 if idle.since.elapsed() < LOOKED_AT_AFTER {
-                    return Ok(self.lend(generation, Some(idle.connection)));
+                    return Ok(self.lend(generation, Some(idle.connection), idle.since));
                 }
                 drop(state);
                 // Counted as lent from here on, also when it turns out to be of no use.
-                let lent = self.lend(generation, Some(idle.connection));
+                let lent = self.lend(generation, Some(idle.connection), idle.since);
                 if lent.link().is_alive() {
                     return Ok(lent);
                 }
@@ -98,7 +98,7 @@ impl Pool {
                 state.open += 1;
                 let generation = state.generation;
                 drop(state);
-                let mut lent = self.lend(generation, None);
+                let mut lent = self.lend(generation, None, Instant::now());
                 lent.connection = Some(self.target.connect()?);
                 return Ok(lent);
             }
@@ -113,8 +113,8 @@ impl Pool {
         }
     }
 
-    fn lend(self: &Arc<Self>, generation: u64, connection: Option<PgConnection>) -> Lent {
-        Lent { pool: self.clone(), connection, generation }
+    fn lend(self: &Arc<Self>, generation: u64, connection: Option<PgConnection>, since: Instant) -> Lent {
+        Lent { pool: self.clone(), connection, generation, since }
     }
 
     /// Gives up all idle connections: one was found to be cut, and so may they be.
@@ -151,13 +151,16 @@ impl Pool {
         Ok(())
     }
 
-    fn give_back(&self, connection: Option<PgConnection>, generation: u64) {
+    fn give_back(&self, connection: Option<PgConnection>, generation: u64, since: Instant) {
         let mut state = locked(&self.state);
         let kept = connection.filter(|connection| {
             !connection.is_lost() && !connection.is_open() && !state.closed && state.generation == generation
         });
         match kept {
-            Some(connection) => state.idle.push(Idle { connection, since: Instant::now() }),
+            Some(connection) => {
+                let place = state.idle.partition_point(|idle| idle.since <= since);
+                state.idle.insert(place, Idle { connection, since });
+            }
             None => state.open -= 1,
         }
         // Who begins to wait looks first, under the same lock.
@@ -193,7 +196,7 @@ fn tend_once(pool: &Weak<Pool>) -> Option<()> {
     drop(state);
     drop(old);
     if missing {
-        let mut lent = pool.lend(generation, None);
+        let mut lent = pool.lend(generation, None, Instant::now());
         // A server that is not there is found so by whoever wants something of it.
         lent.connection = pool.target.connect().ok();
         if lent.connection.is_some() {
@@ -212,6 +215,8 @@ pub(super) struct Lent {
     pool: Arc<Pool>,
     connection: Option<PgConnection>,
     generation: u64,
+    /// Since when it had been idle.
+    since: Instant,
 }
 
 impl Lent {
@@ -230,7 +235,9 @@ impl Lent {
         let generation = state.generation;
         drop(state);
         let given = self.connection.replace(idle.connection);
-        self.pool.give_back(given, std::mem::replace(&mut self.generation, generation));
+        let since = std::mem::replace(&mut self.since, idle.since);
+        // It was not used, and is as old as before.
+        self.pool.give_back(given, std::mem::replace(&mut self.generation, generation), since);
     }
 
     /// Closes the connection.
@@ -255,6 +262,6 @@ impl Drop for Lent {
             // Left by an error, a panic, or by whoever gave up.
             connection.end("ROLLBACK");
         }
-        self.pool.give_back(connection, self.generation);
+        self.pool.give_back(connection, self.generation, Instant::now());
     }
 }

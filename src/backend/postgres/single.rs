@@ -11,6 +11,7 @@ use super::connection::{Again, Mode, PgConnection, Step, lost_in_commit, next, t
 use super::error::state_of;
 use super::link::Failure;
 use super::order::{Sending, in_order};
+use super::reading::TOO_LATE;
 use super::statement::{Known, render};
 use super::value::Parameter;
 use crate::error::Result;
@@ -19,6 +20,7 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// Before an insert: the lock of [`Mode::Beside`], which nothing is done with.
 const BESIDE: &str = "WITH beside AS (DELETE FROM schema_migrations WHERE FALSE)";
@@ -58,7 +60,7 @@ impl PgConnection {
             self.again.set(Some(Again::Lost));
             return Err(to_be_run_again());
         }
-        let known = self.prepare_by_itself(&row.known.sql).map_err(|failure| self.failure(&failure))?;
+        let known = self.prepare_in_time(row)?;
         let client = self.link().client();
         let allow =
             format!("SET default_transaction_read_only = off; SET lock_timeout = {}", self.lock_timeout.min(SHORTLY));
@@ -92,6 +94,27 @@ impl PgConnection {
             return Err(error);
         }
         Err(if is_farewell(&failure) && inserted.get().is_none() { error } else { lost_in_commit(error) })
+    }
+
+    /// The statement prepared, which takes its locks for a moment, and so waits for whoever is the only writer.
+    fn prepare_in_time(&self, row: &Single) -> Result<Arc<Known>> {
+        let since = Instant::now();
+        let prepared = self.prepare_by_itself(&row.known.sql);
+        let late = match &prepared {
+            Ok(_) if since.elapsed() <= TOO_LATE => None,
+            // Its times were looked at before.
+            Ok(_) => Some(Again::Late),
+            // It comes out where it belongs.
+            Err(_) => Some(Again::Unlikely),
+        };
+        let prepared = prepared.map_err(|failure| self.failure(&failure));
+        match late {
+            Some(again) if !self.lost.get() => {
+                self.again.set(Some(again));
+                Err(to_be_run_again())
+            }
+            _ => prepared,
+        }
     }
 
     fn prepare_by_itself(&self, sql: &str) -> Result<Arc<Known>, Failure> {

@@ -328,7 +328,10 @@ impl Replay {
             let request = store.get(&key).map_err(|error| unreadable(&error))?;
             let value = idb::answer(&request).await.map_err(|error| unreadable(&error))?;
             self.generations.resize(segment as usize, 0);
-            let generation = self.base(segment, &value, Damage::Skip).unwrap_or(0);
+            let generation = match self.base(segment, &value, Damage::Skip) {
+                Err(error) if error.code() != ErrorCode::Corrupt => return Err(error),
+                read => read.unwrap_or(0),
+            };
             self.generations.push(generation);
         }
         Ok(())
@@ -362,7 +365,7 @@ impl Replay {
             header => header,
         };
         match header {
-            Ok(_) if packed => self.pages.load_packed(segment, length, stored)?,
+            Ok(_) if packed && damage == Damage::Refuse => self.pages.load_packed(segment, length, stored)?,
             Err(what) if damage == Damage::Refuse => return Err(wrong(what)),
             // To be rescued, a segment with something wrong is better than none; all of the log goes on top of it.
             _ => {
@@ -391,7 +394,7 @@ impl Replay {
                 from = place;
                 match self.record(place, &value, damage) {
                     Ok(()) => {}
-                    Err(_) if damage == Damage::Skip => {}
+                    Err(error) if damage == Damage::Skip && error.code() == ErrorCode::Corrupt => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -416,9 +419,10 @@ impl Replay {
         }
         match header.kind {
             Kind::Tombstone => return Ok(()),
-            Kind::Data => self
-                .data(header, body)
-                .map_err(|what| corrupt(format!("record {}/{}: {what}", place.epoch, place.number)))?,
+            Kind::Data => self.data(header, body).map_err(|fault| match fault {
+                Fault::Damaged(what) => corrupt(format!("record {}/{}: {what}", place.epoch, place.number)),
+                Fault::OutOfMemory => fault.into(),
+            })?,
             // It repeats the record before it, which does not count when it stands behind a gap.
             Kind::Epoch => {}
             Kind::Fold | Kind::Image | Kind::Base => self.resize(header)?,
@@ -466,19 +470,19 @@ impl Replay {
         }
     }
 
-    fn data(&mut self, header: Header, body: &[u8]) -> Result<(), &'static str> {
-        self.resize(header).map_err(Fault::what)?;
+    fn data(&mut self, header: Header, body: &[u8]) -> Result<(), Fault> {
+        self.resize(header)?;
         let Replay { pages, generations, unfolded, .. } = self;
         record::ranges(body, header.entries, |page, offset, bytes| {
             if page >= header.pages {
-                return Err("a page of it lies beyond the end");
+                return Err(Fault::Damaged("a page of it lies beyond the end"));
             }
             let segment = page / SEGMENT_PAGES;
             if generations.get(segment as usize).is_some_and(|folded| *folded >= header.generation) {
                 return Ok(());
             }
             unfolded.insert(segment);
-            pages.load(bytes, page as usize * PAGE + offset).map_err(Fault::what)
+            pages.load(bytes, page as usize * PAGE + offset)
         })
     }
 

@@ -57,8 +57,12 @@ impl Segment {
 
     fn plain(&mut self) -> Result<&mut [u8], Fault> {
         if let Segment::Packed(body) = self {
+            let mut stored = Vec::new();
+            let length = body.length() as usize;
+            stored.try_reserve_exact(length).map_err(|_| Fault::OutOfMemory)?;
+            let stored = body.copy_to_uninit(&mut stored.spare_capacity_mut()[..length]);
             let mut memory = segment_memory()?;
-            segment::unpack(&body.to_vec(), &mut memory).map_err(Fault::Damaged)?;
+            segment::unpack(stored, &mut memory).map_err(Fault::Damaged)?;
             *self = Segment::Plain(filled(memory));
         }
         match self {

@@ -11,7 +11,7 @@
 //! All numbers are little-endian. The body of a log record is a list of entries, each a page with the byte ranges of it
 //! that changed: page (4 bytes), number of ranges (2), and per range offset (2), length (2) and the bytes.
 
-use super::pages::{PAGE, SEGMENT};
+use super::pages::{Fault, PAGE, SEGMENT};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 const MAGIC: &[u8; 4] = b"SWRM";
@@ -255,11 +255,11 @@ fn end_of_difference(after: &[u8], before: &[u8], from: usize) -> usize {
 pub(super) fn ranges(
     body: &[u8],
     entries: u32,
-    mut each: impl FnMut(u32, usize, &[u8]) -> Result<(), &'static str>,
-) -> Result<(), &'static str> {
-    const SHORT: &str = "it is shorter than it says";
+    mut each: impl FnMut(u32, usize, &[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    const SHORT: Fault = Fault::Damaged("it is shorter than it says");
     let mut rest = body;
-    let mut take = |length: usize| -> Result<&[u8], &'static str> {
+    let mut take = |length: usize| -> Result<&[u8], Fault> {
         let (taken, after) = rest.split_at_checked(length).ok_or(SHORT)?;
         rest = after;
         Ok(taken)
@@ -272,7 +272,7 @@ pub(super) fn ranges(
             let offset = usize::from(u16::from_le_bytes([range[0], range[1]]));
             let length = usize::from(u16::from_le_bytes([range[2], range[3]]));
             if offset + length > PAGE {
-                return Err("a range of it leaves its page");
+                return Err(Fault::Damaged("a range of it leaves its page"));
             }
             each(page, offset, take(length)?)?;
         }
